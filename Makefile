@@ -1,0 +1,43 @@
+# One way to do each everyday thing.
+#
+#   make run          build, load the demo data, leave a server running
+#   make test         all that CI runs: lint, Go tests, conformance, real clients
+#   make bench        the benchmarks of bench/
+#   make conformance  replay what MongoDB answers (needs ../shared/recorded)
+
+GO      ?= go
+RECORDED ?= ../shared/recorded
+export CGO_ENABLED = 0
+
+.PHONY: build run test lint unit conformance conformance-update clients bench fuzz soak clean
+
+build:
+	$(GO) build -trimpath -o bin/argon ./cmd/argon
+
+run: build
+	bin/argon demo
+
+test: lint unit conformance clients
+
+lint:
+	@bad=$$(gofmt -l cmd internal pkg test bench 2>/dev/null); if [ -n "$$bad" ]; then echo "gofmt: $$bad"; exit 1; fi
+	$(GO) vet ./...
+
+unit:
+	$(GO) test ./...
+
+conformance: build
+	@if [ -d $(RECORDED) ]; then $(GO) run ./test/compat -dir $(RECORDED); \
+	else echo "conformance: $(RECORDED) is not here, skipped"; fi
+
+conformance-update: build
+	$(GO) run ./test/compat -dir $(RECORDED) -update
+
+clients: build
+	test/clients/run
+
+bench: build
+	$(GO) run ./bench
+
+clean:
+	rm -rf bin .cache argon-data
