@@ -28,7 +28,18 @@ type operator struct {
 var operators = sync.OnceValue(func() map[string]*operator {
 	m := make(map[string]*operator)
 	for _, family := range [][]operator{
+		aggregateOperators(),
 		arithmeticOperators(),
+		arrayOperators(),
+		bitwiseOperators(),
+		booleanOperators(),
+		comparisonOperators(),
+		conditionalOperators(),
+		lambdaOperators(),
+		miscOperators(),
+		objectOperators(),
+		setOperators(),
+		variableOperators(),
 	} {
 		for i := range family {
 			m[family[i].name] = &family[i]

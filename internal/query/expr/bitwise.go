@@ -1,0 +1,3 @@
+package expr
+
+func bitwiseOperators() []operator { return nil }

@@ -1,0 +1,3 @@
+package expr
+
+func booleanOperators() []operator { return nil }

@@ -1,0 +1,3 @@
+package expr
+
+func objectOperators() []operator { return nil }
