@@ -1,0 +1,90 @@
+// Package match compiles filters (MongoDB manual, "Query and Projection
+// Operators") to a tree, and matches raw documents against it without decoding
+// them: for a filter of plain comparisons nothing is allocated.
+//
+// The planner reads the tree (Filter.Root); its node types are exported for
+// that. A tree does not change once it is compiled.
+package match
+
+import (
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/expr"
+)
+
+// Options say what a filter may hold and how it compares.
+type Options struct {
+	// Scope resolves the variables of $expr. Nil stands for a new scope under
+	// Collation.
+	Scope *expr.Scope
+	// Collation compares strings; nil compares bytes.
+	Collation bsonx.Collator
+	// Where allows $where (JavaScript). False: it is refused.
+	Where bool
+	// NoText, NoNear and NoExpr refuse $text, $near/$nearSphere and $expr: each
+	// is the error to return, or nil.
+	NoText, NoNear, NoExpr error
+}
+
+// Filter is a compiled filter. It is immutable and safe for concurrent use.
+type Filter struct {
+	root Node
+	coll bsonx.Collator
+	need needs
+}
+
+// needs are facts about the whole tree.
+type needs struct {
+	text  *Text
+	near  *Geo
+	where bool
+	expr  bool
+}
+
+// Root returns the simplified tree: True for a filter that matches all.
+func (f *Filter) Root() Node { return f.root }
+
+// Collation returns the collation that the filter was compiled with; may be nil.
+func (f *Filter) Collation() bsonx.Collator { return f.coll }
+
+// MatchesAll reports whether the filter matches every document.
+func (f *Filter) MatchesAll() bool { _, ok := f.root.(True); return ok }
+
+// Text returns the filter's $text, or nil.
+func (f *Filter) Text() *Text { return f.need.text }
+
+// Near returns the filter's $near or $nearSphere, or nil. It sorts the results
+// by distance, which is the planner's and executor's part.
+func (f *Filter) Near() *Geo { return f.need.near }
+
+// HasExpr reports whether some part of the filter is an $expr.
+func (f *Filter) HasExpr() bool { return f.need.expr }
+
+// Matches reports whether doc matches. env is needed by $expr and may be nil
+// without it; env.Root is set. Errors come from $expr ($divide by zero, …),
+// regular expressions that run out of their limits, and JavaScript.
+func (f *Filter) Matches(env *expr.Env, doc bsonx.Doc) (bool, error) {
+	return f.root.match(env, doc, nil)
+}
+
+// MatchesAt is Matches that also says at which array element the filter matched,
+// for the positional operator "$". pos is empty when no array was gone through
+// implicitly; otherwise its only element is the index within the outermost such
+// array, of the last condition that went through one.
+func (f *Filter) MatchesAt(env *expr.Env, doc bsonx.Doc) (ok bool, pos []int, err error) {
+	d := details{pos: -1}
+	ok, err = f.root.match(env, doc, &d)
+	if ok && err == nil && d.pos >= 0 {
+		pos = []int{d.pos}
+	}
+	return ok, pos, err
+}
+
+// MatchesValue matches a single value, as if it were an array element within
+// $elemMatch: the conditions of the filter must have been compiled by
+// CompileElement.
+func (f *Filter) MatchesValue(env *expr.Env, v bsonx.Value) (bool, error) {
+	return f.root.matchValue(env, v)
+}
+
+// details collects the position for "$".
+type details struct{ pos int }
