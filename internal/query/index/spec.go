@@ -49,7 +49,7 @@ type Spec struct {
 	// Collation is the collation as stored, nil for the simple one; Collator
 	// makes its sort keys.
 	Collation bsonx.Doc
-	Collator  *collate.Collation
+	Collator  bsonx.Collator
 	// ExpireAfter is the TTL in seconds; negative when there is none.
 	ExpireAfter int64
 	// TextOpts is set for a text index, GeoOpts for a geospatial one.
@@ -92,7 +92,7 @@ func Compile(spec bsonx.Doc) (*Spec, error) {
 				return nil, err
 			}
 			if !c.Simple() {
-				s.Collation, s.Collator = bsonx.Doc(v.Data), c
+				s.Collation, s.Collator = c.Spec(), c
 			}
 		}
 	}
