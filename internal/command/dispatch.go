@@ -1,0 +1,257 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/session"
+)
+
+// Dispatcher finds and runs commands. Safe for concurrent use.
+type Dispatcher struct {
+	services *Services
+	specs    []*Spec
+	byName   map[string]*Spec
+}
+
+// NewDispatcher returns a dispatcher over the command table.
+func NewDispatcher(s *Services) *Dispatcher {
+	d := &Dispatcher{services: s, specs: table(), byName: make(map[string]*Spec)}
+	for _, c := range d.specs {
+		d.byName[c.Name] = c
+		for _, a := range c.Aliases {
+			d.byName[a] = c
+		}
+	}
+	return d
+}
+
+// Services returns the services that the commands run on.
+func (d *Dispatcher) Services() *Services { return d.services }
+
+// Specs returns the command table; do not change it.
+func (d *Dispatcher) Specs() []*Spec { return d.specs }
+
+// Run runs the command in rq.Body and writes the whole reply document to b,
+// which must be freshly begun (restart begins it again after an error). The
+// caller sets Body, Sequences, Conn, NoReply and ExhaustAllowed of rq.
+func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder, restart func()) {
+	rq.dispatcher, rq.Services = d, d.services
+	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
+	rq.ReadConcern, rq.Op, rq.Spec = ReadConcern{}, nil, nil
+	unmet, err := d.run(ctx, rq, b)
+	if err != nil {
+		restart()
+		d.fail(rq, b, errcode.As(err))
+		return
+	}
+	if unmet != nil {
+		writeConcernError(b, unmet)
+	}
+	b.Double("ok", 1)
+	d.times(b)
+}
+
+func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (unmet *errcode.Error, err error) {
+	if err := d.find(rq); err != nil {
+		return nil, err
+	}
+	err = rq.Spec.Args.DecodeWith(rq.Body, &rq.Args, rq.hasSequence)
+	if err != nil {
+		return nil, err
+	}
+	if unmet, err = d.generic(rq); err != nil {
+		return nil, err
+	}
+	timeout, err := maxTime(rq.Args.Generic.Get(idl.MaxTimeMS))
+	if err != nil {
+		return nil, err
+	}
+	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.Body, Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, NS: rq.ns()}
+	if rq.Session != nil {
+		op.LSID = rq.Session.ID
+	}
+	if timeout > 0 {
+		op.SetDeadline(timeout)
+	}
+	rq.Op = op
+	d.services.Ops.Begin(ctx, op)
+	defer d.services.Ops.End(op)
+	if err := d.call(op, rq, b); err != nil {
+		return nil, err
+	}
+	return unmet, nil
+}
+
+// call runs the handler; a panic becomes an InternalError.
+func (d *Dispatcher) call(ctx context.Context, rq *Request, b *bsonx.Builder) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.services.Log.Error("a command panicked", "command", rq.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errcode.New(errcode.InternalError, "internal error in command %s; the server's log has the details", rq.Name)
+		}
+	}()
+	return rq.Spec.Run(ctx, rq, b)
+}
+
+// find sets the command's spec, name and database.
+func (d *Dispatcher) find(rq *Request) error {
+	it := bsonx.NewIter(rq.Body)
+	if !it.Next() {
+		return errcode.New(errcode.CommandNotFound, "no such command: ''")
+	}
+	name := it.Key()
+	db := bsonx.Lookup(rq.Body, "$db")
+	switch {
+	case db.Type == bsonx.Missing:
+		return errcode.New(40571, "OP_MSG requests require a $db argument")
+	case db.Type != bsonx.String:
+		return idl.WrongType("$db", db.Type, idl.String)
+	}
+	rq.DB = string(bsonx.Str(db))
+	spec, ok := d.byName[string(name)]
+	if !ok {
+		rq.Name = string(name)
+		return errcode.New(errcode.CommandNotFound, "no such command: '%s'", name)
+	}
+	rq.Spec, rq.Name = spec, spec.Name
+	if err := CheckDatabase(rq.DB); err != nil {
+		return err
+	}
+	if spec.Flags&AdminOnly != 0 && rq.DB != "admin" {
+		return errcode.New(errcode.Unauthorized, "%s may only be run against the admin database.", name)
+	}
+	for i := range rq.Sequences {
+		if bsonx.Lookup(rq.Body, rq.Sequences[i].Name).Type != bsonx.Missing {
+			return errcode.New(40413, "BSON field '%s.%s' is a duplicate field", spec.Name, rq.Sequences[i].Name)
+		}
+	}
+	return nil
+}
+
+func (rq *Request) hasSequence(name string) bool {
+	for i := range rq.Sequences {
+		if rq.Sequences[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// ns is the namespace that currentOp shows: that of the first argument when it
+// is a string.
+func (rq *Request) ns() string {
+	if v := rq.Args.At(0); v.Type == bsonx.String {
+		return rq.DB + "." + string(bsonx.Str(v))
+	}
+	return rq.DB
+}
+
+// generic checks the arguments that every command takes.
+func (d *Dispatcher) generic(rq *Request) (unmet *errcode.Error, err error) {
+	g := &rq.Args.Generic
+	if err := d.useSession(rq, g); err != nil {
+		return nil, err
+	}
+	if v := g.Get(idl.ReadConcern); v.Type != bsonx.Missing {
+		if rq.ReadConcern, err = parseReadConcern(v.Data, rq.Spec); err != nil {
+			return nil, err
+		}
+	}
+	if v := g.Get(idl.WriteConcern); v.Type != bsonx.Missing {
+		if rq.Spec.Flags&(Write|DDL|WriteConcern) == 0 {
+			return nil, errcode.New(errcode.InvalidOptions, "Command %s does not support writeConcern", rq.Name)
+		}
+		if unmet, err = parseWriteConcern(v.Data); err != nil {
+			return nil, err
+		}
+	}
+	return unmet, checkAPI(rq, g)
+}
+
+func checkAPI(rq *Request, g *idl.Generic) error {
+	version := g.Get(idl.APIVersion)
+	switch {
+	case version.Type == bsonx.Missing:
+		if g.Get(idl.APIStrict).Type != bsonx.Missing || g.Get(idl.APIDeprecationErrors).Type != bsonx.Missing {
+			return errcode.New(errcode.APIVersionError, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
+		}
+	case string(bsonx.Str(version)) != "1":
+		return errcode.New(errcode.APIVersionError, "API version must be \"1\"")
+	case bsonx.Truthy(g.Get(idl.APIStrict)) && rq.Spec.Flags&APIv1 == 0:
+		return errcode.New(errcode.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1. Information on supported commands and migrations in API Version 1 can be found at https://dochub.mongodb.org/core/manual-versioned-api", rq.Name)
+	}
+	return nil
+}
+
+// maxTime reads maxTimeMS: any number without a fraction from 0 to 2^31-1;
+// 0 or null is no limit.
+func maxTime(v bsonx.Value) (time.Duration, error) {
+	switch {
+	case v.Type == bsonx.Missing || v.Type == bsonx.Null || v.Type == bsonx.Undefined:
+		return 0, nil
+	case !bsonx.IsNumber(v):
+		return 0, idl.WrongType("maxTimeMS", v.Type, idl.Number)
+	}
+	n, ok := bsonx.IntegralOK(v)
+	switch {
+	case !ok:
+		return 0, errcode.New(errcode.FailedToParse, "maxTimeMS has non-integral value")
+	case n < 0 || n > 1<<31-1:
+		return 0, errcode.New(errcode.BadValue, "%d value for maxTimeMS is out of range [0, 2147483647]", n)
+	}
+	return time.Duration(n) * time.Millisecond, nil
+}
+
+// fail writes MongoDB's error reply.
+func (d *Dispatcher) fail(rq *Request, b *bsonx.Builder, e *errcode.Error) {
+	d.services.Stats.UserAsserts.Add(1)
+	if e.Code == errcode.InternalError && e.Cause != nil {
+		d.services.Log.LogAttrs(context.Background(), slog.LevelWarn, "a command failed unexpectedly", slog.String("command", rq.Name), slog.String("error", e.Message))
+	}
+	b.Double("ok", 0)
+	b.String("errmsg", e.Message)
+	b.Int32("code", int32(e.Code))
+	b.String("codeName", e.Code.Name())
+	for it := bsonx.NewIter(e.Info); it.Next(); {
+		b.Element(it.Element())
+	}
+	if len(e.Labels) > 0 {
+		at := b.OpenArray("errorLabels")
+		for i, l := range e.Labels {
+			b.String(bsonx.Index(i), l)
+		}
+		b.Close(at)
+	}
+	d.times(b)
+}
+
+func writeConcernError(b *bsonx.Builder, e *errcode.Error) {
+	at := b.OpenDoc("writeConcernError")
+	b.Int32("code", int32(e.Code))
+	b.String("codeName", e.Code.Name())
+	b.String("errmsg", e.Message)
+	b.Close(at)
+}
+
+// times appends the cluster's time, which causally consistent sessions carry
+// from one reply to their next command.
+func (d *Dispatcher) times(b *bsonx.Builder) {
+	t, i := d.services.ClusterTime()
+	at := b.OpenDoc("$clusterTime")
+	b.Timestamp("clusterTime", t, i)
+	sig := b.OpenDoc("signature")
+	b.Binary("hash", 0, zeroHash[:])
+	b.Int64("keyId", 0)
+	b.Close(sig)
+	b.Close(at)
+	b.Timestamp("operationTime", t, i)
+}
+
+var zeroHash [20]byte

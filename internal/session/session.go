@@ -1,0 +1,183 @@
+// Package session keeps what outlives a command: logical sessions with their
+// transactions and the outcomes of retryable writes, open cursors, and the
+// operations that run right now.
+package session
+
+import (
+	"sync"
+	"time"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/clock"
+	"github.com/argon-db/argon/internal/errcode"
+)
+
+// Timeout is how long a session lives without being used.
+const Timeout = 30 * time.Minute
+
+// SessionID is a logical session's id: the UUID that the driver chose and the
+// user it belongs to ("" without access control). The zero value is no session.
+type SessionID struct {
+	UUID [16]byte
+	User string
+}
+
+// IsZero reports whether there is no session.
+func (id SessionID) IsZero() bool { return id.UUID == [16]byte{} }
+
+// Session is a logical session. Its id and creation never change; the rest is
+// guarded by Lock, which a command with a transaction number holds while it
+// runs, so that two statements of one transaction never overlap.
+type Session struct {
+	ID      SessionID
+	Created time.Time
+
+	mu      sync.Mutex
+	lastUse time.Time // guarded by Sessions.mu
+
+	// Txn is the state that belongs to the newest transaction number: nil until
+	// a command brought one. Guarded by Lock.
+	Txn *Transaction
+}
+
+// Lock gives the caller the session's transaction state.
+func (s *Session) Lock() { s.mu.Lock() }
+
+// Unlock gives it back.
+func (s *Session) Unlock() { s.mu.Unlock() }
+
+// TxnPhase is where a transaction is in its life.
+type TxnPhase int
+
+// The phases of a transaction number's life.
+const (
+	// Retryable: no transaction, but retryable writes with this number.
+	Retryable TxnPhase = iota
+	InProgress
+	Committed
+	Aborted
+)
+
+// Transaction is the state of one transaction number of a session.
+type Transaction struct {
+	Number int64
+	Phase  TxnPhase
+	// Handle is the open transaction of the storage layer, while InProgress; the
+	// command layer knows its type.
+	Handle interface{ Abort() }
+	// Started and Expires bound its life.
+	Started, Expires time.Time
+	// ReadConcern is as its first statement gave it.
+	ReadConcern bsonx.Doc
+	// Outcomes are the stored replies of retryable writes by statement id: the
+	// fields of the reply that a retry repeats.
+	Outcomes map[int32]bsonx.Doc
+}
+
+// Sessions is the registry of logical sessions. Safe for concurrent use.
+type Sessions struct {
+	clk clock.Clock
+	mu  sync.Mutex
+	m   map[SessionID]*Session
+}
+
+// maxSessions is MongoDB's default limit of cached sessions.
+const maxSessions = 1_000_000
+
+// NewSessions returns an empty registry.
+func NewSessions(clk clock.Clock) *Sessions {
+	return &Sessions{clk: clk, m: make(map[SessionID]*Session)}
+}
+
+// Use returns the session with that id, which is created when there is none,
+// and counts as a use of it.
+func (r *Sessions) Use(id SessionID) (*Session, error) {
+	now := r.clk.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, ok := r.m[id]
+	if !ok {
+		if len(r.m) >= maxSessions {
+			return nil, errcode.New(errcode.TooManyLogicalSessions, "cannot add session into the cache: there are too many sessions; end some")
+		}
+		s = &Session{ID: id, Created: now}
+		r.m[id] = s
+	}
+	s.lastUse = now
+	return s, nil
+}
+
+// Find returns the session with that id without using it; nil if none.
+func (r *Sessions) Find(id SessionID) *Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.m[id]
+}
+
+// End removes sessions and aborts their transactions.
+func (r *Sessions) End(ids ...SessionID) {
+	var gone []*Session
+	r.mu.Lock()
+	for _, id := range ids {
+		if s, ok := r.m[id]; ok {
+			delete(r.m, id)
+			gone = append(gone, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range gone {
+		s.abort()
+	}
+}
+
+func (s *Session) abort() {
+	s.Lock()
+	defer s.Unlock()
+	if t := s.Txn; t != nil && t.Phase == InProgress {
+		t.Phase = Aborted
+		if t.Handle != nil {
+			t.Handle.Abort()
+			t.Handle = nil
+		}
+	}
+}
+
+// Expire ends sessions that were not used for Timeout and returns their ids, so
+// that their cursors can be closed too.
+func (r *Sessions) Expire() []SessionID {
+	limit := r.clk.Now().Add(-Timeout)
+	var ids []SessionID
+	r.mu.Lock()
+	for id, s := range r.m {
+		if s.lastUse.Before(limit) {
+			ids = append(ids, id)
+		}
+	}
+	r.mu.Unlock()
+	r.End(ids...)
+	return ids
+}
+
+// Info is what $listLocalSessions shows of a session.
+type Info struct {
+	ID               SessionID
+	Created, LastUse time.Time
+}
+
+// List returns all sessions.
+func (r *Sessions) List() []Info {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := make([]Info, 0, len(r.m))
+	for id, s := range r.m {
+		out = append(out, Info{ID: id, Created: s.Created, LastUse: s.lastUse})
+	}
+	return out
+}
+
+// Len returns how many sessions there are.
+func (r *Sessions) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.m)
+}
