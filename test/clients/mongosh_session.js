@@ -1,0 +1,52 @@
+// A session of mongosh, whose current database is mongosh_shop.
+const assert = require('assert')
+
+db.dropDatabase()
+db.orders.insertMany([{ _id: 1, sku: 'a', total: 25 }, { _id: 2, sku: 'b', total: 40 }, { _id: 3, sku: 'a', total: 5 }])
+db.orders.createIndex({ sku: 1 })
+assert.deepEqual(db.orders.find({ sku: 'a' }).sort({ total: 1 }).toArray().map(d => d.total), [5, 25])
+assert.equal(db.orders.find({ sku: 'a' }).explain().queryPlanner.winningPlan.inputStage.stage, 'IXSCAN')
+assert.equal(db.orders.updateOne({ _id: 1 }, { $inc: { total: 1 } }).modifiedCount, 1)
+assert.deepEqual(show_names(db.getCollectionInfos()), ['orders'])
+assert.ok(db.adminCommand({ listDatabases: 1 }).databases.some(d => d.name === 'mongosh_shop'))
+assert.equal(db.orders.stats().count, 3)
+assert.ok(db.version())
+assert.ok(db.serverStatus().uptime >= 0)
+assert.ok(db.hello().isWritablePrimary)
+
+const lsn = db.runCommand({ historyInfo: 'main' }).latestLsn
+const at = db.runCommand({ ping: 1 }).operationTime
+db.orders.updateOne({ _id: 1 }, { $set: { total: 0 } })
+db.orders.deleteOne({ _id: 2 })
+assert.deepEqual(db.getSiblingDB(`mongosh_shop@${lsn}`).orders.find().sort({ _id: 1 }).toArray().map(d => d.total), [26, 40, 5])
+
+// The same past through readConcern, without Argon's names.
+const snap = db.runCommand({ find: 'orders', filter: {}, sort: { _id: 1 }, readConcern: { level: 'snapshot', atClusterTime: at } })
+assert.deepEqual(snap.cursor.firstBatch.map(d => d.total), [26, 40, 5])
+
+assert.equal(db.runCommand({ createBranch: 'dev', note: 'try prices' }).branch.name, 'dev')
+const dev = db.getSiblingDB('mongosh_shop~dev')
+dev.orders.insertOne({ _id: 9, sku: 'z', total: 1 })
+assert.equal(dev.orders.countDocuments(), 3)
+assert.equal(db.orders.countDocuments(), 2)
+assert.deepEqual(dev.orders.aggregate([
+  { $lookup: { from: 'orders', localField: 'sku', foreignField: 'sku', as: 'same' } },
+  { $project: { n: { $size: '$same' } } }, { $sort: { _id: 1 } }]).toArray(), [{ _id: 1, n: 2 }, { _id: 3, n: 2 }, { _id: 9, n: 1 }])
+
+const tag = db.runCommand({ createTag: 'v1', note: 'first' }).tag
+assert.equal(tag.name, 'v1')
+db.orders.deleteMany({})
+assert.equal(db.getSiblingDB('mongosh_shop@v1').orders.countDocuments(), 2)
+sleep(1500)
+const recent = db.runCommand({ branchLog: 'main', reverse: true, limit: 1 }).cursor.firstBatch
+assert.equal(recent.length, 1)
+assert.equal(recent[0].ops[0].ns, 'mongosh_shop.orders')
+assert.equal(db.getSiblingDB('mongosh_shop@-1s').orders.countDocuments(), 0)
+
+const preview = db.runCommand({ restoreBranch: 'main', to: 'v1', dryRun: true }).preview
+assert.deepEqual(preview.collections, [{ name: 'orders', inserts: 2, updates: 0, deletes: 0 }])
+db.runCommand({ restoreBranch: 'main', to: 'v1' })
+assert.equal(db.orders.countDocuments(), 2)
+assert.throws(() => db.getSiblingDB('mongosh_shop@v1').orders.insertOne({}), { code: 166 })
+
+function show_names (infos) { return infos.map(i => i.name).sort() }
