@@ -1,0 +1,214 @@
+package match
+
+import (
+	"strings"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/query/expr"
+)
+
+// maxDepth is MongoDB's limit on the nesting of a filter.
+const maxDepth = 100
+
+// compiler compiles one filter.
+type compiler struct {
+	Options
+	need  needs
+	depth int
+	inner bool // within $elemMatch or another place that is not the document
+	ops   map[string]fieldOp
+	tops  map[string]topOp
+}
+
+// Compile compiles a filter document.
+func Compile(filter bsonx.Doc, o Options) (*Filter, error) {
+	c := newCompiler(o)
+	n, err := c.document(filter)
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{root: n, coll: o.Collation, need: c.need}, nil
+}
+
+// CompileElement compiles conditions on an element itself, for MatchesValue: a
+// document of operators ({$gt: 3}), a regular expression, or a value that it
+// equals.
+func CompileElement(cond bsonx.Value, o Options) (*Filter, error) {
+	c := newCompiler(o)
+	c.inner = true
+	n, err := c.condition(Path{}, cond)
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{root: n, coll: o.Collation, need: c.need}, nil
+}
+
+func newCompiler(o Options) *compiler {
+	if o.Scope == nil {
+		o.Scope = expr.NewScope(expr.ScopeOptions{Collation: o.Collation})
+	}
+	return &compiler{Options: o, ops: fieldOps(), tops: topOps()}
+}
+
+func bad(format string, args ...any) error {
+	return errcode.New(errcode.BadValue, format, args...)
+}
+
+// enter counts a level of nesting; the caller calls leave.
+func (c *compiler) enter() error {
+	c.depth++
+	if c.depth > maxDepth {
+		return bad("exceeded maximum query tree depth of %d; nest the conditions less deeply", maxDepth)
+	}
+	return nil
+}
+
+func (c *compiler) leave() { c.depth-- }
+
+// document compiles {field: condition, $and: […], …}.
+func (c *compiler) document(doc bsonx.Doc) (Node, error) {
+	if err := c.enter(); err != nil {
+		return nil, err
+	}
+	defer c.leave()
+	var parts []Node
+	for it := bsonx.NewIter(doc); it.Next(); {
+		name := string(it.Key())
+		n, err := c.field(name, it.Value())
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, n)
+	}
+	return and(parts), nil
+}
+
+func (c *compiler) field(name string, v bsonx.Value) (Node, error) {
+	if strings.HasPrefix(name, "$") {
+		top, ok := c.tops[name]
+		if !ok {
+			return nil, bad("unknown top level operator: %s. If you have a field name that starts with a '$' symbol, consider using $getField or $setField.", name)
+		}
+		return top(c, name, v)
+	}
+	return c.condition(ParsePath(name), v)
+}
+
+// condition compiles what stands for a field: operators, a regular expression
+// or a value that it equals.
+func (c *compiler) condition(p Path, v bsonx.Value) (Node, error) {
+	if IsOperators(v) {
+		parts, err := c.operators(p, v.Data)
+		if err != nil {
+			return nil, err
+		}
+		return and(parts), nil
+	}
+	if v.Type == bsonx.Regex {
+		return regexOf(p, v)
+	}
+	return c.compare(p, Eq, v)
+}
+
+// IsOperators reports whether v is a document of operators: its first field
+// starts with "$" and it is no DBRef.
+func IsOperators(v bsonx.Value) bool { return startsWithDollar(v) && !isDBRef(v.Data) }
+
+func startsWithDollar(v bsonx.Value) bool {
+	if v.Type != bsonx.Object {
+		return false
+	}
+	it := bsonx.NewIter(v.Data)
+	return it.Next() && len(it.Key()) > 0 && it.Key()[0] == '$'
+}
+
+// isDBRef reports whether a document is a reference: it has $ref and $id.
+func isDBRef(doc []byte) bool {
+	return bsonx.Lookup(doc, "$ref").Type != bsonx.Missing && bsonx.Lookup(doc, "$id").Type != bsonx.Missing
+}
+
+// operators compiles {$gt: 1, $lt: 5, …} on a path.
+func (c *compiler) operators(p Path, doc bsonx.Doc) ([]Node, error) {
+	var parts []Node
+	for it := bsonx.NewIter(doc); it.Next(); {
+		name := string(it.Key())
+		op, ok := c.ops[name]
+		if !ok {
+			if name == "$where" {
+				return nil, bad("$where cannot be applied to a field")
+			}
+			return nil, bad("unknown operator: %s", name)
+		}
+		n, err := op(c, operand{Path: p, name: name, Value: it.Value(), all: doc})
+		if err != nil {
+			return nil, err
+		}
+		if n != nil {
+			parts = append(parts, n)
+		}
+		if isGeoNear(name) { // it takes the rest of the document
+			break
+		}
+	}
+	return parts, nil
+}
+
+// and joins parts: nested ands are flattened, True is dropped, False wins.
+func and(parts []Node) Node {
+	flat := make([]Node, 0, len(parts))
+	for _, n := range parts {
+		switch n := n.(type) {
+		case True:
+		case False:
+			return n
+		case And:
+			flat = append(flat, n.Nodes...)
+		default:
+			flat = append(flat, n)
+		}
+	}
+	switch len(flat) {
+	case 0:
+		return True{}
+	case 1:
+		return flat[0]
+	}
+	return And{flat}
+}
+
+// or joins parts: nested ors are flattened, False is dropped, True wins.
+func or(parts []Node) Node {
+	flat := make([]Node, 0, len(parts))
+	for _, n := range parts {
+		switch n := n.(type) {
+		case False:
+		case True:
+			return n
+		case Or:
+			flat = append(flat, n.Nodes...)
+		default:
+			flat = append(flat, n)
+		}
+	}
+	switch len(flat) {
+	case 0:
+		return False{}
+	case 1:
+		return flat[0]
+	}
+	return Or{flat}
+}
+
+// not negates a node.
+func not(n Node) Node {
+	switch n := n.(type) {
+	case True:
+		return False{}
+	case False:
+		return True{}
+	case Not:
+		return n.Node
+	}
+	return Not{n}
+}
