@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
 )
 
 // bitMask is the set of bits that a bitwise operator looks at.
@@ -25,7 +26,7 @@ func bitTest(o operand, all, set bool) (Node, error) {
 			return nil, err
 		}
 		if i < 0 {
-			return nil, errNegative(v)
+			return nil, errcode.New(errcode.FailedToParse, "Expected a non-negative number in: %s: %d", o.name, i)
 		}
 		n.mask.low = uint64(i)
 	case v.Type == bsonx.Binary:

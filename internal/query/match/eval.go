@@ -2,6 +2,7 @@ package match
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/expr"
@@ -290,15 +291,13 @@ func (n *ElemMatchValue) find(env *expr.Env, v bsonx.Value) (int, error) {
 	}
 	i := 0
 	for it := bsonx.NewIter(v.Data); it.Next(); i++ {
-		ok, err := And(*n.and()).matchValue(env, it.Value())
+		ok, err := And{n.Nodes}.matchValue(env, it.Value())
 		if ok || err != nil {
 			return i, err
 		}
 	}
 	return -1, nil
 }
-
-func (n *ElemMatchValue) and() *And { return &And{Nodes: n.Nodes} }
 
 // finder is a condition on an array's elements.
 type finder interface {
@@ -338,7 +337,8 @@ func (n *Regex) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 func (n *Regex) matchValue(_ *expr.Env, v bsonx.Value) (bool, error) {
 	switch v.Type {
 	case bsonx.String, bsonx.Symbol:
-		return n.re.Match(bsonx.Str(v))
+		b := bsonx.Str(v)
+		return n.re.Match(unsafe.String(unsafe.SliceData(b), len(b))) // not kept: no copy is needed
 	case bsonx.Regex:
 		p, f, ok := v.RegexOK()
 		return ok && p == n.Pattern && f == n.Flags, nil

@@ -3,6 +3,7 @@ package match
 import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/expr"
+	re "github.com/argon-db/argon/internal/regex"
 )
 
 // Node is a part of a filter's tree: one of the types of this package.
@@ -31,7 +32,7 @@ func (o Op) String() string { return opNames[o] }
 
 var opNames = [...]string{Eq: "$eq", Lt: "$lt", Lte: "$lte", Gt: "$gt", Gte: "$gte"}
 
-// Combinations.
+// Combinations, which are nodes as values; all others are nodes as pointers.
 type (
 	// And matches when all of its parts do. It has at least two.
 	And struct{ Nodes []Node }
@@ -102,7 +103,7 @@ type (
 		Path    Path
 		Pattern string
 		Flags   string
-		re      regexMatcher
+		re      *re.Regexp
 	}
 	// Bits is $bitsAllSet and its kin.
 	Bits struct {

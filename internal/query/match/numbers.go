@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"strconv"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 )
@@ -53,8 +55,8 @@ func numberText(v bsonx.Value) string {
 	case bsonx.Double:
 		return strconv.FormatFloat(bsonx.F64(v), 'g', -1, 64)
 	}
-	d, _ := v.Decimal128OK()
-	return d.String()
+	h, l := bsonx.DecimalBits(v)
+	return bson.NewDecimal128(h, l).String()
 }
 
 // truncDecimal cuts off a decimal's fraction; ok is false when it is not finite

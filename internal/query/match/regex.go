@@ -5,16 +5,8 @@ import (
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
+	re "github.com/argon-db/argon/internal/regex"
 )
-
-// maxPattern is the longest regular expression, in bytes.
-const maxPattern = 32764
-
-// regexMatcher is a compiled regular expression.
-type regexMatcher interface {
-	// Match reports whether the expression matches anywhere in s.
-	Match(s []byte) (bool, error)
-}
 
 // regexOf compiles a BSON regular expression.
 func regexOf(p Path, v bsonx.Value) (*Regex, error) {
@@ -29,19 +21,17 @@ func newRegex(p Path, pattern, flags string) (*Regex, error) {
 	switch {
 	case strings.IndexByte(pattern, 0) >= 0:
 		return nil, bad("Regular expression cannot contain an embedded null byte")
-	case len(pattern) > maxPattern:
-		return nil, errcode.New(errcode.Code(51091), "Regular expression is invalid: the pattern is longer than %d bytes", maxPattern)
+	case len(pattern) > re.MaxPattern:
+		return nil, errcode.New(errcode.Code(51091), "Regular expression is invalid: pattern string is longer than the limit of %d bytes", re.MaxPattern)
 	}
-	for _, f := range flags {
-		if !strings.ContainsRune("imsxu", f) {
-			return nil, errcode.New(errcode.Code(51108), "invalid flag in regex options: %c", f)
-		}
+	if f, bad := re.InvalidFlag(flags); bad {
+		return nil, errcode.New(errcode.Code(51108), "invalid flag in regex options: %c", f)
 	}
-	re, err := compileRegex(pattern, flags)
+	compiled, err := re.Compile(pattern, flags)
 	if err != nil {
-		return nil, err
+		return nil, errcode.Wrap(err, errcode.Code(51091), "Regular expression is invalid: %s", err)
 	}
-	return &Regex{Path: p, Pattern: pattern, Flags: flags, re: re}, nil
+	return &Regex{Path: p, Pattern: pattern, Flags: flags, re: compiled}, nil
 }
 
 // regex is $regex with its $options, before or after it.
