@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/cockroachkvs"
+	"github.com/stretchr/testify/require"
+
+	"github.com/argon-db/argon/internal/wal"
+)
+
+func open(t testing.TB) *Store {
+	s, err := OpenMem()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// put commits one row; an empty value deletes it.
+func put(t testing.TB, s *Store, tl Timeline, key, value string) LSN {
+	b := s.NewBatch()
+	if value == "" {
+		require.NoError(t, b.DeleteRow(tl, 1, []byte(key), 1))
+	} else {
+		require.NoError(t, b.PutRow(tl, 1, []byte(key), []byte(value), wal.Insert, 0))
+	}
+	st, err := s.Commit(context.Background(), b, nil)
+	require.NoError(t, err)
+	return st.LSN
+}
+
+func scan(t testing.TB, s *Store, v []Level, o IterOptions) (out []string) {
+	if o.Space == (Space{}) {
+		o.Space = Rows(1)
+	}
+	it := s.NewIter(v, o)
+	for it.Next() {
+		out = append(out, fmt.Sprintf("%s=%s@%d", it.Key(), it.Value(), it.LSN()))
+	}
+	require.NoError(t, it.Close())
+	return out
+}
+
+func TestComparer(t *testing.T) {
+	var prefixes [][]byte
+	for _, tl := range []Timeline{1, 2, 239, 240, 1 << 40} {
+		for _, k := range []string{"", "a", "a\x00", "a\xff", "b", "\x09"} {
+			prefixes = append(prefixes, appendPrefix(nil, tl, Rows(3), []byte(k)))
+		}
+	}
+	var suffixes [][]byte
+	for _, l := range []LSN{1, 2, 255, 256, 1 << 33, Head - 1} {
+		suffixes = append(suffixes, appendSuffix(nil, l))
+	}
+	// CheckComparer also tries the ends of prefixes; with the sentinel they are valid.
+	require.NoError(t, pebble.CheckComparer(&cockroachkvs.Comparer, prefixes, suffixes))
+}
+
+func TestVersionsAndBranches(t *testing.T) {
+	s := open(t)
+	a1 := put(t, s, 1, "a", "1")
+	put(t, s, 1, "b", "1")
+	fork := put(t, s, 1, "a\x00", "nul")
+	put(t, s, 1, "c", "parent only, later")
+	put(t, s, 1, "a", "2")
+	put(t, s, 2, "b", "")
+	put(t, s, 2, "d", "own")
+	main, dev := []Level{{1, Head}}, []Level{{2, Head}, {1, fork}}
+
+	require.Equal(t, []string{"a=2@5", "a\x00=nul@3", "b=1@2", "c=parent only, later@4"}, scan(t, s, main, IterOptions{}))
+	require.Equal(t, []string{"a=1@1"}, scan(t, s, []Level{{1, a1}}, IterOptions{}))
+	require.Equal(t, []string{"a=1@1", "a\x00=nul@3", "d=own@7"}, scan(t, s, dev, IterOptions{}))
+	require.Equal(t, []string{"d=own@7", "a\x00=nul@3", "a=1@1"}, scan(t, s, dev, IterOptions{Reverse: true}))
+	require.Equal(t, []string{"b=@6", "d=own@7"}, scan(t, s, dev[:1], IterOptions{Tombstones: true}))
+	require.Equal(t, []string{"a=2@5", "c=parent only, later@4"}, scan(t, s, main, IterOptions{Since: fork}))
+	require.Equal(t, []string{"a\x00=nul@3", "b=1@2"}, scan(t, s, main, IterOptions{Lower: []byte("a\x00"), Upper: []byte("c")}))
+
+	v, at, ok, err := s.Get(dev, Rows(1), []byte("b"))
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.Equal(t, LSN(6), at)
+	require.Empty(t, v)
+	v, at, ok, err = s.Get(dev, Rows(1), []byte("a"))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, a1, at)
+	require.Equal(t, "1", string(v))
+
+	r := s.NewReader()
+	defer r.Close()
+	n, size, err := r.Count(dev, 1)
+	require.NoError(t, err)
+	require.Equal(t, int64(3), n)
+	require.Equal(t, int64(1+3+3), size)
+}
