@@ -276,7 +276,7 @@ func TestUnique(t *testing.T) {
 	old.Abort()
 	// In an ancestor, and freed on the child.
 	fork := m.store.Visible().LSN
-	child := []Level{{2, store.Head}, {1, fork}}
+	child := []Level{{Timeline: 2, LSN: store.Head}, {Timeline: 1, LSN: fork}}
 	tx = m.Begin(Options{})
 	v := tx.View(child, true)
 	must(t, v.Insert(ctx, 1, id("4"), doc(0)))
