@@ -24,6 +24,7 @@ const module = "github.com/argon-db/argon/"
 var layers = [][]string{
 	{"cmd/argon"},
 	{"internal/cli"},
+	{"internal/daemon"},
 	{"internal/rest"},
 	{"internal/server"},
 	{"internal/command"},

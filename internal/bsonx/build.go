@@ -31,6 +31,9 @@ func (b *Builder) Begin(dst []byte) {
 	b.buf = append(dst, 0, 0, 0, 0)
 }
 
+// Reset drops what was appended since Begin, but what dst held.
+func (b *Builder) Reset() { b.buf = append(b.buf[:b.root], 0, 0, 0, 0) }
+
 // Done ends the document and returns it, without what dst held before.
 func (b *Builder) Done() Doc {
 	b.Close(b.root)

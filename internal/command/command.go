@@ -12,6 +12,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/wire"
 )
 
 // Handler runs a command: it appends the fields of the reply, without "ok".
@@ -43,8 +44,8 @@ const (
 	NoAuth
 	// APIv1 commands belong to the stable API, version 1.
 	APIv1
-	// AnyDB commands accept the database "$external" and the like.
-	AnyDB
+	// Legacy commands may come as an OP_QUERY.
+	Legacy
 )
 
 // Spec is a row of the command table.
@@ -62,10 +63,7 @@ type Spec struct {
 
 // Sequence is a document sequence of a message: an array argument that came
 // outside of the command's body.
-type Sequence struct {
-	Name string
-	Docs []bsonx.Doc
-}
+type Sequence = wire.Sequence
 
 // Request is one command with its surroundings.
 type Request struct {
@@ -94,6 +92,9 @@ type Request struct {
 	// more to say sets More, and is called again with the same request.
 	ExhaustAllowed bool
 	More           bool
+
+	// Legacy: the command came as an OP_QUERY; DB was set from its namespace.
+	Legacy bool
 
 	dispatcher *Dispatcher
 }

@@ -39,15 +39,15 @@ func (d *Dispatcher) Services() *Services { return d.services }
 func (d *Dispatcher) Specs() []*Spec { return d.specs }
 
 // Run runs the command in rq.Body and writes the whole reply document to b,
-// which must be freshly begun (restart begins it again after an error). The
-// caller sets Body, Sequences, Conn, NoReply and ExhaustAllowed of rq.
-func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder, restart func()) {
+// which must be freshly begun. The caller sets Body, Sequences, Conn, NoReply,
+// ExhaustAllowed and Legacy of rq, and DB when Legacy.
+func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
 	rq.ReadConcern, rq.Op, rq.Spec = ReadConcern{}, nil, nil
 	unmet, err := d.run(ctx, rq, b)
 	if err != nil {
-		restart()
+		b.Reset()
 		d.fail(rq, b, errcode.As(err))
 		return
 	}
@@ -107,15 +107,20 @@ func (d *Dispatcher) find(rq *Request) error {
 		return errcode.New(errcode.CommandNotFound, "no such command: ''")
 	}
 	name := it.Key()
-	db := bsonx.Lookup(rq.Body, "$db")
-	switch {
-	case db.Type == bsonx.Missing:
-		return errcode.New(40571, "OP_MSG requests require a $db argument")
-	case db.Type != bsonx.String:
-		return idl.WrongType("$db", db.Type, idl.String)
+	if !rq.Legacy {
+		db := bsonx.Lookup(rq.Body, "$db")
+		switch {
+		case db.Type == bsonx.Missing:
+			return errcode.New(40571, "OP_MSG requests require a $db argument")
+		case db.Type != bsonx.String:
+			return idl.WrongType("$db", db.Type, idl.String)
+		}
+		rq.DB = string(bsonx.Str(db))
 	}
-	rq.DB = string(bsonx.Str(db))
 	spec, ok := d.byName[string(name)]
+	if rq.Legacy && (!ok || spec.Flags&Legacy == 0) {
+		return errcode.New(errcode.UnsupportedOpQueryCommand, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade. For more details see https://dochub.mongodb.org/core/legacy-opcode-removal", name)
+	}
 	if !ok {
 		rq.Name = string(name)
 		return errcode.New(errcode.CommandNotFound, "no such command: '%s'", name)
@@ -208,6 +213,9 @@ func maxTime(v bsonx.Value) (time.Duration, error) {
 	}
 	return time.Duration(n) * time.Millisecond, nil
 }
+
+// Refuse writes the error reply to a message that could not be parsed.
+func (d *Dispatcher) Refuse(e *errcode.Error, b *bsonx.Builder) { d.fail(&Request{}, b, e) }
 
 // fail writes MongoDB's error reply.
 func (d *Dispatcher) fail(rq *Request, b *bsonx.Builder, e *errcode.Error) {

@@ -1,7 +1,9 @@
 package command
 
 import (
+	"crypto/rand"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/argon-db/argon/internal/clock"
@@ -22,9 +24,17 @@ type Services struct {
 	Host     Host
 	// ClusterTime returns the time of the newest commit, or the clock's.
 	ClusterTime func() (t, i uint32)
+	// ProcessID tells one run of the server from another.
+	ProcessID [12]byte
+	// HelloAuth, when set, adds to a hello's reply what belongs to authentication:
+	// saslSupportedMechs and speculativeAuthenticate.
+	HelloAuth Handler
 	// LogLines returns the newest lines of the server's log, oldest first, and
 	// how many were written in all.
 	LogLines func() (lines []string, total int64)
+
+	quiesce     chan struct{}
+	quiesceOnce sync.Once
 }
 
 // Host says where and as what the server runs.
@@ -40,8 +50,35 @@ type Host struct {
 // NewServices returns services that need no storage.
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
-		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now()}
+		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), quiesce: make(chan struct{})}
+	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }
 	s.LogLines = func() ([]string, int64) { return nil, 0 }
 	return s
+}
+
+// Expire closes sessions and cursors that were idle for too long.
+func (s *Services) Expire() {
+	s.Cursors.Expire()
+	s.endCursors(s.Sessions.Expire())
+}
+
+// endCursors closes the cursors of sessions that are over.
+func (s *Services) endCursors(ids []session.SessionID) {
+	if len(ids) == 0 {
+		return
+	}
+	gone := make(map[session.SessionID]bool, len(ids))
+	for _, id := range ids {
+		gone[id] = true
+	}
+	s.Cursors.KillWhere(func(c *session.Cursor) bool { return gone[c.LSID] })
+}
+
+// CloseAll closes every cursor and ends every session, at the end of a server.
+func (s *Services) CloseAll() {
+	s.Cursors.KillWhere(func(*session.Cursor) bool { return true })
+	for _, info := range s.Sessions.List() {
+		s.Sessions.End(info.ID)
+	}
 }

@@ -4,6 +4,8 @@ package command
 // command's own file.
 func table() []*Spec {
 	return []*Spec{
+		helloCommand,
+		isMasterCommand,
 		pingCommand,
 	}
 }

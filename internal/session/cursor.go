@@ -268,3 +268,10 @@ func (r *Cursors) List() (open []CursorInfo, timedOut int64) {
 	}
 	return open, r.timedOut
 }
+
+// Len returns how many cursors are open.
+func (r *Cursors) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.m)
+}

@@ -1,0 +1,43 @@
+package command
+
+import (
+	"bytes"
+
+	"github.com/argon-db/argon/internal/bsonx"
+)
+
+// Quiesce makes hello answer that the server shuts down, and ends the waits of
+// those who watch for it. It may be called more than once.
+func (s *Services) Quiesce() { s.quiesceOnce.Do(func() { close(s.quiesce) }) }
+
+// Quiescing reports whether Quiesce was called.
+func (s *Services) Quiescing() bool {
+	select {
+	case <-s.quiesce:
+		return true
+	default:
+		return false
+	}
+}
+
+// topologyCounter counts the changes of the topology: there is only one, the end.
+func (s *Services) topologyCounter() int64 {
+	if s.Quiescing() {
+		return 1
+	}
+	return 0
+}
+
+func (s *Services) topologyVersion(b *bsonx.Builder) {
+	at := b.OpenDoc("topologyVersion")
+	b.Value("processId", bsonx.Value{Type: bsonx.ObjectID, Data: s.ProcessID[:]})
+	b.Int64("counter", s.topologyCounter())
+	b.Close(at)
+}
+
+// knowsTopology reports whether a client's topologyVersion is the present one.
+func (s *Services) knowsTopology(tv bsonx.Doc) bool {
+	id, n := bsonx.Lookup(tv, "processId"), bsonx.Lookup(tv, "counter")
+	return id.Type == bsonx.ObjectID && bytes.Equal(id.Data, s.ProcessID[:]) &&
+		n.Type == bsonx.Int64 && bsonx.I64(n) == s.topologyCounter()
+}

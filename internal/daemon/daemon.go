@@ -1,0 +1,183 @@
+// Package daemon puts a whole server together: storage, services, the wire-protocol
+// listener and the HTTP one, and the work that goes on in the background.
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/argon-db/argon/internal/clock"
+	"github.com/argon-db/argon/internal/command"
+	"github.com/argon-db/argon/internal/rest"
+	"github.com/argon-db/argon/internal/server"
+	"github.com/argon-db/argon/internal/version"
+)
+
+// Options of a server. Zero values are usable but for Dir.
+type Options struct {
+	Dir            string // data; made when it is not there
+	Listen         string // host:port of the wire protocol; port 0 for any free one
+	HTTP           string // host:port of HTTP; "" for none
+	MaxConnections int
+	DrainTimeout   time.Duration
+	LogTo          io.Writer
+	LogLevel       slog.Level
+	Args           []string // the command line, for getCmdLineOpts
+	Clock          clock.Clock
+}
+
+// Server is a running server.
+type Server struct {
+	o        Options
+	log      *slog.Logger
+	services *command.Services
+	wire     *server.Server
+	http     *http.Server
+	addr     net.Addr
+	httpAddr net.Addr
+	failed   chan error
+	stop     chan struct{}
+	closers  []func() error
+}
+
+// Start opens the data and begins to listen. Call Wait or Close after it.
+func Start(o Options) (*Server, error) {
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.LogTo == nil {
+		o.LogTo = io.Discard
+	}
+	if o.DrainTimeout == 0 {
+		o.DrainTimeout = 15 * time.Second
+	}
+	lines := newLogLines(o.LogTo)
+	s := &Server{o: o, log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: o.LogLevel})),
+		failed: make(chan error, 2), stop: make(chan struct{})}
+	s.services = command.NewServices(o.Clock, s.log)
+	s.services.LogLines = lines.Lines
+	if err := s.start(); err != nil {
+		_ = s.closeAll()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start() error {
+	if err := s.openStorage(); err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", s.o.Listen)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", s.o.Listen, err)
+	}
+	s.addr = l.Addr()
+	hostname, _ := os.Hostname()
+	s.services.Host = command.Host{Address: s.addr.String(), Hostname: hostname, Version: version.Argon, Args: s.o.Args,
+		Dir: s.o.Dir, Listen: s.o.Listen}
+	s.wire = server.New(server.Options{Dispatcher: command.NewDispatcher(s.services), Log: s.log, MaxConnections: s.o.MaxConnections})
+	if err := s.startHTTP(); err != nil {
+		_ = l.Close()
+		return err
+	}
+	go func() {
+		if err := s.wire.Serve(l); !errors.Is(err, server.ErrClosed) {
+			s.failed <- err
+		}
+	}()
+	go s.background()
+	s.log.Info("listening", "wire", s.addr.String(), "http", s.HTTPAddr(), "dir", s.o.Dir, "version", version.Argon)
+	return nil
+}
+
+// openStorage opens what the commands read and write.
+func (s *Server) openStorage() error { return nil }
+
+func (s *Server) startHTTP() error {
+	if s.o.HTTP == "" {
+		return nil
+	}
+	l, err := net.Listen("tcp", s.o.HTTP)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", s.o.HTTP, err)
+	}
+	s.httpAddr = l.Addr()
+	s.http = &http.Server{Handler: rest.NewHandler(s.services), ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- err
+		}
+	}()
+	return nil
+}
+
+// background closes idle cursors and sessions now and then.
+func (s *Server) background() {
+	t := time.NewTicker(30 * time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-t.C:
+			s.services.Expire()
+		}
+	}
+}
+
+// Addr returns the wire protocol's address.
+func (s *Server) Addr() string { return s.addr.String() }
+
+// HTTPAddr returns HTTP's address, "" without HTTP.
+func (s *Server) HTTPAddr() string {
+	if s.httpAddr == nil {
+		return ""
+	}
+	return s.httpAddr.String()
+}
+
+// URI returns the connection string for clients on the same machine.
+func (s *Server) URI() string { return "mongodb://" + s.Addr() + "/" }
+
+// Services returns the running services.
+func (s *Server) Services() *command.Services { return s.services }
+
+// Wait runs until ctx ends or a listener fails, and then closes the server.
+func (s *Server) Wait(ctx context.Context) error {
+	var failure error
+	select {
+	case <-ctx.Done():
+		s.log.Info("shutting down", "drain_timeout", s.o.DrainTimeout)
+	case failure = <-s.failed:
+	}
+	return errors.Join(failure, s.Close())
+}
+
+// Close answers running commands, closes every connection and the data.
+func (s *Server) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), s.o.DrainTimeout)
+	defer cancel()
+	close(s.stop)
+	err := s.wire.Shutdown(ctx)
+	if s.http != nil {
+		err = errors.Join(err, s.http.Shutdown(ctx))
+	}
+	s.services.CloseAll()
+	return errors.Join(err, s.closeAll())
+}
+
+func (s *Server) closeAll() error {
+	var err error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.closers[i]())
+	}
+	s.closers = nil
+	return err
+}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/argon-db/argon/internal/clock"
+	"github.com/argon-db/argon/internal/command"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/wire"
+)
+
+// conn is one client's connection. Its goroutine alone uses it, but for drain.
+type conn struct {
+	s        *Server
+	nc       net.Conn
+	rd       *wire.Reader
+	msg      wire.Message
+	reply    wire.Reply
+	unpacked []byte
+	rq       command.Request
+	state    command.Conn
+	lastID   int32 // of the replies that were sent
+	draining atomic.Bool
+}
+
+// keepUnpacked is the largest buffer for decompressed messages that a
+// connection keeps, in bytes.
+const keepUnpacked = 256 << 10
+
+// writeTimeout bounds how long a client may take to accept a reply.
+const writeTimeout = 5 * time.Minute
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{s: s, nc: nc, rd: wire.NewReader(nc)}
+	c.rd.Reserve, c.rd.Release = s.reserve, s.release
+	c.state.Info = &session.ConnInfo{ID: s.nextConn.Add(1), Remote: nc.RemoteAddr().String()}
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.state.Local = a.IP.IsLoopback()
+	}
+	if t, ok := nc.(*net.TCPConn); ok {
+		_ = t.SetNoDelay(true)
+		_ = t.SetKeepAlive(true)
+	}
+	return c
+}
+
+// drain makes an idle connection end, and a busy one after its reply.
+func (c *conn) drain() {
+	c.draining.Store(true)
+	_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+}
+
+func (c *conn) serve(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.o.Log.Error("a connection panicked", "remote", c.state.Info.Remote, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+		_ = c.nc.Close()
+		c.rd.Close()
+	}()
+	for !c.draining.Load() {
+		if err := c.one(ctx); err != nil {
+			c.logEnd(err)
+			return
+		}
+	}
+}
+
+// logEnd reports a connection's end when it is not the usual one.
+func (c *conn) logEnd(err error) {
+	if err == io.EOF || errors.Is(err, net.ErrClosed) || c.draining.Load() {
+		return
+	}
+	c.s.o.Log.Debug("connection ended", "remote", c.state.Info.Remote, "error", err)
+}
+
+// one reads a message, runs it and answers it. An error ends the connection.
+func (c *conn) one(ctx context.Context) error {
+	raw, err := c.rd.Next()
+	if err != nil {
+		return err
+	}
+	stats := c.s.o.Dispatcher.Services().Stats
+	stats.Requests.Add(1)
+	stats.BytesIn.Add(int64(len(raw)))
+	if cap(c.unpacked) > keepUnpacked {
+		c.unpacked = nil
+	}
+	c.unpacked, err = c.msg.Parse(raw, c.unpacked)
+	if err != nil {
+		return c.refuse(err)
+	}
+	return c.run(ctx)
+}
+
+// refuse answers a message that could not be parsed, when there is a way to.
+func (c *conn) refuse(err error) error {
+	var e *errcode.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	if !c.msg.Is(wire.MoreToCome) || errors.Is(err, wire.ErrProtocol) {
+		b := c.reply.Begin(&c.msg)
+		c.s.o.Dispatcher.Refuse(e, b)
+		if werr := c.send(false, c.msg.Header.RequestID); werr != nil {
+			return werr
+		}
+	}
+	if errors.Is(err, wire.ErrProtocol) {
+		return err
+	}
+	return nil
+}
+
+// run executes the parsed message and writes its reply, or its replies.
+func (c *conn) run(ctx context.Context) error {
+	rq, m := &c.rq, &c.msg
+	rq.Body, rq.Sequences, rq.Conn, rq.DB = m.Body, m.Sequences, &c.state, m.DB
+	rq.Legacy = m.Header.Op == wire.OpQuery
+	rq.NoReply, rq.ExhaustAllowed = m.Is(wire.MoreToCome), m.Is(wire.ExhaustAllowed)
+	responseTo := m.Header.RequestID
+	for {
+		b := c.reply.Begin(m)
+		c.s.o.Dispatcher.Run(ctx, rq, b)
+		if rq.NoReply {
+			return nil
+		}
+		more := rq.More && rq.ExhaustAllowed && !c.draining.Load()
+		if err := c.send(more, responseTo); err != nil || !more {
+			return err
+		}
+		responseTo = c.lastID
+	}
+}
+
+// send writes the reply that was begun in one call.
+func (c *conn) send(more bool, responseTo int32) error {
+	c.lastID++
+	out := c.reply.Finish(&c.msg, c.lastID, responseTo, more)
+	if len(out) > keepUnpacked { // small ones fit into the socket's buffer
+		_ = c.nc.SetWriteDeadline(clock.System{}.Now().Add(writeTimeout))
+	}
+	n, err := c.nc.Write(out)
+	c.s.o.Dispatcher.Services().Stats.BytesOut.Add(int64(n))
+	return err
+}
