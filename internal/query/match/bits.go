@@ -30,7 +30,7 @@ func bitTest(o operand, all, set bool) (Node, error) {
 		}
 		n.mask.low = uint64(i)
 	case v.Type == bsonx.Binary:
-		_, b := bsonx.Bin(v)
+		b := v.Data[5:]
 		for i := range 8 * len(b) {
 			if b[i/8]>>(i%8)&1 == 1 {
 				n.mask.add(i)
@@ -76,7 +76,7 @@ func (m *bitMask) test(v bsonx.Value, all, set bool) bool {
 	ext := false
 	switch {
 	case v.Type == bsonx.Binary:
-		_, bin = bsonx.Bin(v)
+		bin = v.Data[5:] // with the inner length of subtype 2, as MongoDB reads it
 		if len(bin) >= 8 {
 			low = binary.LittleEndian.Uint64(bin)
 		} else {

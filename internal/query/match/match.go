@@ -88,3 +88,20 @@ func (f *Filter) MatchesValue(env *expr.Env, v bsonx.Value) (bool, error) {
 
 // details collects the position for "$".
 type details struct{ pos int }
+
+// ElemMatch is a compiled $elemMatch, apart from any path.
+type ElemMatch struct{ find finder }
+
+// CompileElemMatch compiles the argument of $elemMatch, for projections.
+func CompileElemMatch(arg bsonx.Value, o Options) (*ElemMatch, error) {
+	n, err := elemMatch(newCompiler(o), operand{name: "$elemMatch", Value: arg})
+	if err != nil {
+		return nil, err
+	}
+	return &ElemMatch{find: n.(finder)}, nil
+}
+
+// Find returns the index of the first element of an array that matches, or -1.
+func (e *ElemMatch) Find(env *expr.Env, array bsonx.Value) (int, error) {
+	return e.find.find(env, array)
+}
