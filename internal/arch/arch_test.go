@@ -38,7 +38,7 @@ var layers = [][]string{
 	{"internal/query/project"},
 	{"internal/query/match"},
 	{"internal/query/expr"},
-	{"internal/query/geo", "internal/query/text", "internal/regex"},
+	{"internal/query/geo", "internal/query/text", "internal/regex", "internal/dates"},
 	{"internal/branch"},
 	{"internal/catalog"},
 	{"internal/txn"},

@@ -35,10 +35,13 @@ var operators = sync.OnceValue(func() map[string]*operator {
 		booleanOperators(),
 		comparisonOperators(),
 		conditionalOperators(),
+		dateOperators(),
 		lambdaOperators(),
 		miscOperators(),
 		objectOperators(),
+		regexOperators(),
 		setOperators(),
+		stringOperators(),
 		variableOperators(),
 	} {
 		for i := range family {
