@@ -1,6 +1,7 @@
 package match
 
 import (
+	"sort"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -174,8 +175,57 @@ func and(parts []Node) Node {
 	case 1:
 		return flat[0]
 	}
+	sort.SliceStable(flat, func(i, j int) bool { return less(flat[i], flat[j]) })
 	return And{flat}
 }
+
+// less is MongoDB's order of the parts of an $and: by kind, then by path. It
+// matters for "$", which the last part that went through an array decides.
+func less(a, b Node) bool {
+	ra, pa := rank(a)
+	rb, pb := rank(b)
+	if ra != rb {
+		return ra < rb
+	}
+	return pa < pb
+}
+
+func rank(n Node) (kind int, path string) {
+	switch n := n.(type) {
+	case Or:
+		return 1, ""
+	case *ElemMatchObject:
+		return 2, n.Path.Name
+	case *ElemMatchValue:
+		return 3, n.Path.Name
+	case *Size:
+		return 4, n.Path.Name
+	case *Compare:
+		return 5 + opRank[n.Op], n.Path.Name
+	case *Regex:
+		return 10, n.Path.Name
+	case *Mod:
+		return 11, n.Path.Name
+	case *Exists:
+		return 12, n.Path.Name
+	case *In:
+		return 13, n.Path.Name
+	case *Bits:
+		return 14, n.Path.Name
+	case Not:
+		_, path = rank(n.Node)
+		return 15, path
+	case Nor:
+		return 16, ""
+	case *Type:
+		return 17, n.Path.Name
+	case *Geo:
+		return 18, n.Path.Name
+	}
+	return 19, "" // of the whole document
+}
+
+var opRank = [...]int{Eq: 0, Lte: 1, Lt: 2, Gt: 3, Gte: 4}
 
 // or joins parts: nested ors are flattened, False is dropped, True wins.
 func or(parts []Node) Node {

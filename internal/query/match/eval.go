@@ -20,6 +20,9 @@ func onPath(env *expr.Env, doc []byte, path []Part, n Node, mode leafMode, d *de
 func (n And) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	for _, c := range n.Nodes {
 		if ok, err := c.match(env, doc, d); !ok || err != nil {
+			if d != nil {
+				d.pos = -1
+			}
 			return false, err
 		}
 	}
@@ -35,11 +38,9 @@ func (n And) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	return true, nil
 }
 
-// A branch of $or, $nor and $not gives no position for "$".
-
-func (n Or) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
+func (n Or) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	for _, c := range n.Nodes {
-		if ok, err := c.match(env, doc, nil); ok || err != nil {
+		if ok, err := c.match(env, doc, d); ok || err != nil {
 			return ok, err
 		}
 	}
@@ -54,6 +55,8 @@ func (n Or) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	}
 	return false, nil
 }
+
+// A negation gives no position for "$".
 
 func (n Nor) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	ok, err := Or(n).match(env, doc, nil)

@@ -20,18 +20,18 @@ type operand struct {
 type fieldOp func(c *compiler, o operand) (Node, error)
 
 func fieldOps() map[string]fieldOp {
-	cmp := func(op Op) fieldOp {
+	comparison := func(op Op) fieldOp {
 		return func(c *compiler, o operand) (Node, error) { return c.compare(o.Path, op, o.Value) }
 	}
 	bits := func(all, set bool) fieldOp {
 		return func(_ *compiler, o operand) (Node, error) { return bitTest(o, all, set) }
 	}
 	return map[string]fieldOp{
-		"$eq":            cmp(Eq),
-		"$lt":            cmp(Lt),
-		"$lte":           cmp(Lte),
-		"$gt":            cmp(Gt),
-		"$gte":           cmp(Gte),
+		"$eq":            comparison(Eq),
+		"$lt":            comparison(Lt),
+		"$lte":           comparison(Lte),
+		"$gt":            comparison(Gt),
+		"$gte":           comparison(Gte),
 		"$ne":            notEqual,
 		"$in":            in,
 		"$nin":           notIn,
