@@ -25,7 +25,7 @@ func arithmeticOperators() []operator {
 		{name: "$multiply", min: 0, max: -1, eval: multiply},
 		{name: "$pow", min: 2, max: 2, eval: power},
 		{name: "$round", min: 1, max: 2, eval: round},
-		{name: "$sigmoid", min: 1, max: 1, eval: sigmoid},
+		{name: "$sigmoid", compile: compileSigmoid},
 		{name: "$sqrt", min: 1, max: 1, eval: number("$sqrt", sqrt)},
 		{name: "$subtract", min: 2, max: 2, eval: subtract},
 		{name: "$trunc", min: 1, max: 2, eval: trunc},
@@ -296,6 +296,15 @@ func modulo(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 		return env.Arena.Int64(rem), nil
 	}
 	return env.Arena.Int32(int32(rem)), nil
+}
+
+// compileSigmoid: an array is an operand here, not a list of operands.
+func compileSigmoid(c *call) (Expr, error) {
+	e, err := Compile(c.arg, c.sc)
+	if err != nil {
+		return nil, err
+	}
+	return foldStrict(sigmoid, []Expr{e}, c.sc)
 }
 
 // sigmoid is 1 / (1 + e^-x).

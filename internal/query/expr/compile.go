@@ -161,13 +161,59 @@ func foldIf(e Expr, deps []Expr, sc *Scope) (Expr, error) {
 	}
 	env := NewEnv(&Query{Collation: sc.shared.Collation}, sc)
 	v, err := e.Eval(env)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return &constant{bsonx.Clone(v)}, nil
 	}
-	return &constant{bsonx.Clone(v)}, nil
+	if f := sc.shared.folding; f != nil {
+		if f.first == nil {
+			f.first = err
+		}
+		return e, nil
+	}
+	return nil, err
 }
 
 // foldStrict is foldIf for an operator that takes its evaluated operands.
 func foldStrict(eval evalFunc, args []Expr, sc *Scope) (Expr, error) {
 	return foldIf(&strict{eval, args}, args, sc)
+}
+
+// lazy is an expression, and the error that folding a part of it gave.
+type lazy struct {
+	Expr
+	err error
+}
+
+// compileLazy compiles v, but gives an error of folding apart from one of
+// parsing, for a part that may turn out not to be used.
+func compileLazy(v bsonx.Value, sc *Scope) (lazy, error) {
+	outer := sc.shared.folding
+	sc.shared.folding = &foldErrors{}
+	e, err := Compile(v, sc)
+	f := sc.shared.folding
+	sc.shared.folding = outer
+	return lazy{e, f.first}, err
+}
+
+// foldErrors collects what folding gives while it is not to fail at once.
+type foldErrors struct{ first error }
+
+// unknownArgument is the name of an argument that an operator does not have.
+type unknownArgument struct{ name string }
+
+// named returns the values of an object's fields by name, in the order asked
+// for; missing where there is none.
+func (c *call) named(names ...string) ([]bsonx.Value, *unknownArgument) {
+	vals := make([]bsonx.Value, len(names))
+next:
+	for it := bsonx.NewIter(c.arg.Data); it.Next(); {
+		for i, n := range names {
+			if string(it.Key()) == n {
+				vals[i] = it.Value()
+				continue next
+			}
+		}
+		return nil, &unknownArgument{string(it.Key())}
+	}
+	return vals, nil
 }

@@ -55,7 +55,6 @@ func toWhole(env *Env, v bsonx.Value, f func(float64) float64, mode apd.Rounder)
 }
 
 // real applies a function to a number as a decimal if it is one, else a double.
-// A decimal NaN comes here as a double where MongoDB's logarithms have it so.
 func real(env *Env, v bsonx.Value, f func(float64) float64, d func(*numeric.Decimal) *numeric.Decimal) bsonx.Value {
 	if v.Type == bsonx.Decimal128 {
 		return numeric.Put(&env.Arena, d(numeric.FromValue(v)))

@@ -31,6 +31,9 @@ type shared struct {
 	ops   map[string]*operator
 	accs  map[string]*accumulator
 	slots int // the most that are in use at once
+	metas map[string]bool
+	// folding is set while errors of folding are collected.
+	folding *foldErrors
 }
 
 // NewScope returns a scope that has the system variables only.
@@ -56,6 +59,9 @@ func (sc *Scope) lookup(name string) int {
 	return -1
 }
 
+// UsesMeta reports whether an expression compiled so far reads this $meta.
+func (sc *Scope) UsesMeta(name string) bool { return sc.shared.metas[name] }
+
 // Collation returns the collation that strings are compared under; may be nil.
 func (sc *Scope) Collation() bsonx.Collator { return sc.shared.Collation }
 
@@ -67,14 +73,14 @@ func CheckVariableName(name string) error {
 		return nil
 	}
 	if name == "" {
-		return errcode.New(errcode.Code(16866), "empty variable names are not allowed")
+		return errcode.New(errcode.FailedToParse, "empty variable names are not allowed")
 	}
 	if c := name[0]; !(c >= 'a' && c <= 'z' || c >= 0x80) {
-		return errcode.New(errcode.Code(16867),
+		return errcode.New(errcode.FailedToParse,
 			"'%s' starts with an invalid character for a user variable name", name)
 	}
 	if c, bad := badVariableByte(name); bad {
-		return errcode.New(errcode.Code(16868),
+		return errcode.New(errcode.FailedToParse,
 			"'%s' contains an invalid character for a variable name: '%c'", name, c)
 	}
 	return nil
@@ -93,14 +99,14 @@ func badVariableByte(name string) (byte, bool) {
 // checkReadName checks a name after "$$".
 func checkReadName(name string) error {
 	if name == "" {
-		return errcode.New(errcode.Code(16869), "empty variable names are not allowed")
+		return errcode.New(errcode.FailedToParse, "empty variable names are not allowed")
 	}
 	if c := name[0]; !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80) {
-		return errcode.New(errcode.Code(16870),
+		return errcode.New(errcode.FailedToParse,
 			"'%s' starts with an invalid character for a variable name", name)
 	}
 	if c, bad := badVariableByte(name); bad {
-		return errcode.New(errcode.Code(16871),
+		return errcode.New(errcode.FailedToParse,
 			"'%s' contains an invalid character for a variable name: '%c'", name, c)
 	}
 	return nil
