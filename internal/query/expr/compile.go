@@ -197,23 +197,3 @@ func compileLazy(v bsonx.Value, sc *Scope) (lazy, error) {
 
 // foldErrors collects what folding gives while it is not to fail at once.
 type foldErrors struct{ first error }
-
-// unknownArgument is the name of an argument that an operator does not have.
-type unknownArgument struct{ name string }
-
-// named returns the values of an object's fields by name, in the order asked
-// for; missing where there is none.
-func (c *call) named(names ...string) ([]bsonx.Value, *unknownArgument) {
-	vals := make([]bsonx.Value, len(names))
-next:
-	for it := bsonx.NewIter(c.arg.Data); it.Next(); {
-		for i, n := range names {
-			if string(it.Key()) == n {
-				vals[i] = it.Value()
-				continue next
-			}
-		}
-		return nil, &unknownArgument{string(it.Key())}
-	}
-	return vals, nil
-}

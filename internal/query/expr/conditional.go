@@ -53,18 +53,18 @@ func compileCond(c *call) (Expr, error) {
 		}
 		return foldChoice(args[0], args[1], args[2]), nil
 	}
-	a, err := c.named("if", "then", "else")
+	a, err := c.named(&namedSpec{names: []string{"if", "then", "else"}, unknown: 17083})
 	if err != nil {
-		return nil, errcode.New(errcode.Code(17083), "Unrecognized parameter to $cond: %s", err.name)
+		return nil, err
 	}
 	for i, code := range []errcode.Code{17080, 17081, 17082} {
 		if bsonx.IsMissing(a[i]) {
 			return nil, errcode.New(code, "Missing '%s' parameter to $cond", []string{"if", "then", "else"}[i])
 		}
 	}
-	args, cerr := compileAll(a, c.sc)
-	if cerr != nil {
-		return nil, cerr
+	args, err := compileAll(a, c.sc)
+	if err != nil {
+		return nil, err
 	}
 	return foldChoice(args[0], args[1], args[2]), nil
 }

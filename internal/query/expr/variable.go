@@ -40,12 +40,9 @@ func (l *let) Eval(env *Env) (bsonx.Value, error) {
 }
 
 func compileLet(c *call) (Expr, error) {
-	if c.arg.Type != bsonx.Object {
-		return nil, errcode.New(errcode.Code(16874), "$let only supports an object as its argument")
-	}
-	a, bad := c.named("vars", "in")
-	if bad != nil {
-		return nil, errcode.New(errcode.Code(16875), "Unrecognized parameter to $let: %s", bad.name)
+	a, err := c.named(&namedSpec{names: []string{"vars", "in"}, notObject: 16874, unknown: 16875})
+	if err != nil {
+		return nil, err
 	}
 	if bsonx.IsMissing(a[0]) {
 		return nil, errcode.New(errcode.Code(16876), "Missing 'vars' parameter to $let")
