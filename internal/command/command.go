@@ -7,6 +7,7 @@ package command
 
 import (
 	"context"
+	"time"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -46,6 +47,8 @@ const (
 	APIv1
 	// Legacy commands may come as an OP_QUERY.
 	Legacy
+	// OwnMaxTime commands apply maxTimeMS themselves (Request.MaxTime).
+	OwnMaxTime
 )
 
 // Spec is a row of the command table.
@@ -84,8 +87,10 @@ type Request struct {
 	StartTxn  bool
 	// ReadConcern is the checked read concern.
 	ReadConcern ReadConcern
-	Op          *session.Op
-	Services    *Services
+	// MaxTime is maxTimeMS; 0 for no limit. The handler's context ends with it.
+	MaxTime  time.Duration
+	Op       *session.Op
+	Services *Services
 	// NoReply: the client waits for no reply (unacknowledged write).
 	NoReply bool
 	// ExhaustAllowed: the client takes a stream of replies; a handler that has
@@ -104,10 +109,8 @@ type Request struct {
 // as a whole.
 type Conn struct {
 	Info *session.ConnInfo
-	// Hello is how often hello ran; client metadata may only come with the first.
-	Hello int
-	// Compressors are those that were agreed on, in the client's order.
-	Compressors []string
+	// UUID tells the connection from every other.
+	UUID [16]byte
 	// Auth is the authentication state; package auth knows its type.
 	Auth any
 	// Local says that the client came through the loopback interface.

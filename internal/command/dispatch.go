@@ -69,24 +69,41 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	if unmet, err = d.generic(rq); err != nil {
 		return nil, err
 	}
-	timeout, err := maxTime(rq.Args.Generic.Get(idl.MaxTimeMS))
-	if err != nil {
+	if rq.MaxTime, err = maxTime(rq.Args.Generic.Get(idl.MaxTimeMS)); err != nil {
 		return nil, err
 	}
 	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.Body, Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, NS: rq.ns()}
 	if rq.Session != nil {
 		op.LSID = rq.Session.ID
 	}
-	if timeout > 0 {
-		op.SetDeadline(timeout)
+	if rq.MaxTime > 0 && rq.Spec.Flags&OwnMaxTime == 0 {
+		op.SetDeadline(rq.MaxTime)
 	}
 	rq.Op = op
 	d.services.Ops.Begin(ctx, op)
-	defer d.services.Ops.End(op)
-	if err := d.call(op, rq, b); err != nil {
-		return nil, err
+	err = d.call(op, rq, b)
+	d.services.Ops.End(op)
+	d.count(rq, op, err)
+	return unmet, err
+}
+
+// count adds the command to the counters and logs it when it was slow.
+func (d *Dispatcher) count(rq *Request, op *session.Op, err error) {
+	s := d.services
+	s.Stats.counter(rq.Spec).Add(1)
+	took := s.Clock.Now().Sub(op.Started)
+	if took < time.Duration(s.Params.slowMS.Load())*time.Millisecond || rq.More {
+		return
 	}
-	return unmet, nil
+	attrs := []slog.Attr{slog.String("command", rq.Name), slog.String("ns", op.NS), slog.Duration("took", took),
+		slog.String("remote", op.Conn.Remote), slog.String("app", op.Conn.AppName)}
+	if p := op.Plan(); p != "" {
+		attrs = append(attrs, slog.String("plan", p))
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	s.Log.LogAttrs(context.Background(), slog.LevelInfo, "slow operation", attrs...)
 }
 
 // call runs the handler; a panic becomes an InternalError.
@@ -97,6 +114,11 @@ func (d *Dispatcher) call(ctx context.Context, rq *Request, b *bsonx.Builder) (e
 			err = errcode.New(errcode.InternalError, "internal error in command %s; the server's log has the details", rq.Name)
 		}
 	}()
+	if rq.Spec.Flags&(Write|DDL) != 0 {
+		if err := d.services.fsyncLock.wait(ctx); err != nil {
+			return err
+		}
+	}
 	return rq.Spec.Run(ctx, rq, b)
 }
 

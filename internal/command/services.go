@@ -29,10 +29,18 @@ type Services struct {
 	// HelloAuth, when set, adds to a hello's reply what belongs to authentication:
 	// saslSupportedMechs and speculativeAuthenticate.
 	HelloAuth Handler
+	// AuthInfo, when set, writes the fields of connectionStatus's authInfo.
+	AuthInfo Handler
+	// CatalogCounts, when set, counts what serverStatus shows.
+	CatalogCounts func() CatalogCounts
 	// LogLines returns the newest lines of the server's log, oldest first, and
 	// how many were written in all.
 	LogLines func() (lines []string, total int64)
 
+	cluster     *clusterParams
+	concerns    defaultConcerns
+	profiles    profiles
+	fsyncLock   fsyncLock
 	quiesce     chan struct{}
 	quiesceOnce sync.Once
 }
@@ -45,12 +53,18 @@ type Host struct {
 	Args     []string
 	Dir      string
 	Listen   string
+	// MaxConnections is the server's limit.
+	MaxConnections int64
 }
+
+// CatalogCounts are how many of each there are, over all projects' default
+// branches.
+type CatalogCounts struct{ Collections, Capped, Clustered, TimeSeries, Views int }
 
 // NewServices returns services that need no storage.
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
-		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), quiesce: make(chan struct{})}
+		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), cluster: newClusterParams(), quiesce: make(chan struct{})}
 	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }
 	s.LogLines = func() ([]string, int64) { return nil, 0 }

@@ -8,4 +8,22 @@ type Stats struct {
 	Connections, TotalConnections, RejectedConnections     atomic.Int64
 	BytesIn, BytesOut, Requests                            atomic.Int64
 	UserAsserts, RegularAsserts                            atomic.Int64
+	TxnStarted, TxnCommitted, TxnAborted                   atomic.Int64
+}
+
+// counter returns what counts a command: by its operation kind.
+func (s *Stats) counter(c *Spec) *atomic.Int64 {
+	switch c.OpKind {
+	case "insert":
+		return &s.Inserts
+	case "query":
+		return &s.Queries
+	case "update":
+		return &s.Updates
+	case "remove":
+		return &s.Deletes
+	case "getmore":
+		return &s.GetMores
+	}
+	return &s.Commands
 }

@@ -133,3 +133,14 @@ func decimalFloat(v bsonx.Value) float64 {
 	coef := float64(h&0x1ffffffffffff)*math.Pow(2, 64) + float64(l)
 	return sign * coef * math.Pow(10, float64(exp))
 }
+
+// ToFloat64 converts a number to a double; other types give 0.
+func ToFloat64(v bsonx.Value) float64 {
+	switch v.Type {
+	case bsonx.Double:
+		return bsonx.F64(v)
+	case bsonx.Decimal128:
+		return decimalFloat(v)
+	}
+	return float64(ToInt64(v))
+}

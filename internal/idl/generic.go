@@ -65,3 +65,13 @@ func (g *Generic) set(i int, v bsonx.Value) error {
 	g.vals[i] = v
 	return nil
 }
+
+// IsGeneric reports whether every command takes an argument of that name.
+func IsGeneric(name string) bool {
+	for i := range genericFields {
+		if genericFields[i].Name == name {
+			return true
+		}
+	}
+	return false
+}

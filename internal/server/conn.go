@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -42,6 +43,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	c := &conn{s: s, nc: nc, rd: wire.NewReader(nc)}
 	c.rd.Reserve, c.rd.Release = s.reserve, s.release
 	c.state.Info = &session.ConnInfo{ID: s.nextConn.Add(1), Remote: nc.RemoteAddr().String()}
+	_, _ = rand.Read(c.state.UUID[:]) // never fails
 	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.state.Local = a.IP.IsLoopback()
 	}

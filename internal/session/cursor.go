@@ -17,7 +17,8 @@ import (
 // next call of Next or Close. At the end Next returns io.EOF; a tailable
 // iterator returns ErrWait when there is nothing more for now. An iterator that
 // can tell without reading that nothing follows (a limit was reached) also has
-// Exhausted() bool.
+// Exhausted() bool; one that returns ErrWait has Wait(context.Context) error,
+// which returns nil when there may be more and the context's error otherwise.
 type Iterator interface {
 	Next(ctx context.Context) (bsonx.Doc, error)
 	Close() error
@@ -102,6 +103,15 @@ func (c *Cursor) Batch(ctx context.Context, b *bsonx.Builder, limit int) (n int,
 		done = e.Exhausted()
 	}
 	return n, done, nil
+}
+
+// Wait returns nil when there may be more documents, after ErrWait ended a batch.
+func (c *Cursor) Wait(ctx context.Context) error {
+	if w, ok := c.it.(interface{ Wait(context.Context) error }); ok {
+		return w.Wait(ctx)
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (c *Cursor) count(n int) {

@@ -196,3 +196,10 @@ func (r *Ops) List(f func(*Op)) {
 		f(op)
 	}
 }
+
+// Len returns how many operations run.
+func (r *Ops) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.m)
+}

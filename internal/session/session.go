@@ -162,6 +162,8 @@ func (r *Sessions) Expire() []SessionID {
 type Info struct {
 	ID               SessionID
 	Created, LastUse time.Time
+	// InTxn: a transaction is open and no command runs in it.
+	InTxn bool
 }
 
 // List returns all sessions.
@@ -170,7 +172,12 @@ func (r *Sessions) List() []Info {
 	defer r.mu.Unlock()
 	out := make([]Info, 0, len(r.m))
 	for id, s := range r.m {
-		out = append(out, Info{ID: id, Created: s.Created, LastUse: s.lastUse})
+		info := Info{ID: id, Created: s.Created, LastUse: s.lastUse}
+		if s.mu.TryLock() {
+			info.InTxn = s.Txn != nil && s.Txn.Phase == InProgress
+			s.mu.Unlock()
+		}
+		out = append(out, info)
 	}
 	return out
 }
@@ -180,4 +187,26 @@ func (r *Sessions) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.m)
+}
+
+// OpenTransactions counts the transactions in progress; those of sessions that
+// run a command right now are counted by their last state.
+func (r *Sessions) OpenTransactions() int {
+	r.mu.Lock()
+	all := make([]*Session, 0, len(r.m))
+	for _, s := range r.m {
+		all = append(all, s)
+	}
+	r.mu.Unlock()
+	n := 0
+	for _, s := range all {
+		if !s.mu.TryLock() {
+			continue
+		}
+		if s.Txn != nil && s.Txn.Phase == InProgress {
+			n++
+		}
+		s.mu.Unlock()
+	}
+	return n
 }
