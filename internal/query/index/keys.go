@@ -12,12 +12,51 @@ import (
 // values alias the document (or memory of their own, for computed ones).
 type Key struct{ Values []bsonx.Value }
 
-// Multikey tells which fields of a key pattern went through an array, by
-// position: bit i is field i. A pattern has at most 32 fields.
-type Multikey uint32
+// Multikey tells where the paths of a key pattern went through arrays: for each
+// field a bit for each component of its path. Nil: nowhere.
+type Multikey []uint64
 
-// UndefinedValue is what an empty array is indexed as.
-var UndefinedValue = bsonx.Value{Type: bsonx.Undefined}
+// Any reports whether any path went through an array.
+func (m Multikey) Any() bool {
+	for _, b := range m {
+		if b != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Covers reports whether m has every bit of o.
+func (m Multikey) Covers(o Multikey) bool {
+	for i, b := range o {
+		if b != 0 && (i >= len(m) || b&^m[i] != 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// Add returns m with the bits of o.
+func (m Multikey) Add(o Multikey) Multikey {
+	out := make(Multikey, max(len(m), len(o)))
+	copy(out, m)
+	for i, b := range o {
+		out[i] |= b
+	}
+	return out
+}
+
+// Set returns m, of n fields, with one more bit.
+func (m Multikey) Set(n, field, component int) Multikey {
+	if m == nil {
+		m = make(Multikey, n)
+	}
+	m[field] |= 1 << min(max(component, 0), 63)
+	return m
+}
+
+// UndefinedValue is what an empty array is indexed as: below null, as MongoDB has it.
+var UndefinedValue = bsonx.Value{}
 
 // Keys appends the document's keys to dst. A field that is not there is null; an
 // array gives a key for each element, an empty one undefined. A sparse index has
@@ -40,7 +79,7 @@ func (s *Spec) Keys(dst []Key, doc bsonx.Doc) ([]Key, Multikey, error) {
 		}
 	}
 	if err := g.run(st, 0); err != nil {
-		return dst, 0, err
+		return dst, nil, err
 	}
 	keys, mk := g.dst, g.multikey
 	for i, f := range s.Fields {
@@ -53,13 +92,13 @@ func (s *Spec) Keys(dst []Key, doc bsonx.Doc) ([]Key, Multikey, error) {
 			}
 		case Text:
 			keys, err = s.expandText(keys, len(dst), i, doc)
-			mk |= 1 << i
+			mk = mk.Set(len(s.Fields), i, 0)
 		case Geo2d, Geo2dsphere:
 			keys, err = s.expandGeo(keys, len(dst), i, doc)
-			mk |= 1 << i
+			mk = mk.Set(len(s.Fields), i, 0)
 		}
 		if err != nil {
-			return dst, 0, err
+			return dst, nil, err
 		}
 	}
 	return keys, mk, nil
@@ -83,13 +122,17 @@ type gen struct {
 // array, then steps into that array, the same one for all fields.
 func (g *gen) run(st []state, depth int) error {
 	var arr bsonx.Value
-	var hits Multikey
+	var hits uint32
 	first := -1
 	for i := range st {
 		if st[i].fixed {
 			continue
 		}
-		if !g.descend(&st[i]) {
+		hit, err := g.descend(&st[i])
+		if err != nil {
+			return err
+		}
+		if !hit {
 			continue
 		}
 		if g.spec.Fields[i].Kind == Hashed {
@@ -108,7 +151,11 @@ func (g *gen) run(st []state, depth int) error {
 		g.emit(st)
 		return nil
 	}
-	g.multikey |= hits
+	for i := range st {
+		if hits>>i&1 != 0 {
+			g.multikey = g.multikey.Set(len(st), i, len(g.spec.Fields[i].Parts)-len(st[i].rest)-1)
+		}
+	}
 	return g.expand(st, arr, hits, depth)
 }
 
@@ -122,20 +169,23 @@ func last(parts, rest []string) string {
 }
 
 // descend moves a field down to an array (true) or fixes its value (false).
-func (g *gen) descend(s *state) bool {
+func (g *gen) descend(s *state) (hit bool, err error) {
 	for {
 		switch s.val.Type {
 		case bsonx.Array:
 			if len(s.rest) == 0 {
-				return true
+				return true, nil
 			}
 			n, ok := bsonx.ArrayIndex(s.rest[0])
 			if !ok {
-				return true
+				return true, nil
+			}
+			if hasField(s.val.Data, s.rest[0]) {
+				return false, errcode.New(16746, "Ambiguous field name found in array (do not use numeric field names in embedded elements in an array), field: '%s'", s.rest[0])
 			}
 			e := bsonx.LookupIndex(s.val.Data, n)
 			if bsonx.IsMissing(e) {
-				return true
+				return true, nil
 			}
 			s.val, s.rest = e, s.rest[1:]
 			continue
@@ -144,7 +194,7 @@ func (g *gen) descend(s *state) bool {
 				v := bsonx.Lookup(s.val.Data, s.rest[0])
 				if bsonx.IsMissing(v) {
 					s.fix(bsonx.NullValue, true)
-					return false
+					return false, nil
 				}
 				s.val, s.rest = v, s.rest[1:]
 				continue
@@ -155,14 +205,24 @@ func (g *gen) descend(s *state) bool {
 		} else {
 			s.fix(s.val, false)
 		}
-		return false
+		return false, nil
 	}
+}
+
+// hasField reports whether a document in the array has a field of that name.
+func hasField(arr []byte, name string) bool {
+	for it := bsonx.NewIter(arr); it.Next(); {
+		if v := it.Value(); v.Type == bsonx.Object && !bsonx.IsMissing(bsonx.Lookup(v.Data, name)) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *state) fix(v bsonx.Value, none bool) { s.val, s.fixed, s.none, s.rest = v, true, none, nil }
 
 // expand makes the keys of each element of an array.
-func (g *gen) expand(st []state, arr bsonx.Value, hits Multikey, depth int) error {
+func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error {
 	next := make([]state, len(st))
 	empty := true
 	for it := bsonx.NewIter(arr.Data); it.Next(); {
@@ -244,8 +304,12 @@ func (s *Spec) wildcardKeys(dst []Key, doc bsonx.Doc) ([]Key, Multikey, error) {
 		}
 		st := state{val: bsonx.DocValue(doc), rest: f.Parts}
 		g := gen{spec: s}
-		if g.descend(&st) {
-			return dst, 0, errcode.New(7246301, "Wildcard indexes do not support arrays in their other fields: '%s'", f.Path)
+		hit, err := g.descend(&st)
+		if err != nil {
+			return dst, nil, err
+		}
+		if hit {
+			return dst, nil, errcode.New(7246301, "Wildcard indexes do not support arrays in their other fields: '%s'", f.Path)
 		}
 		fixed[i] = st.val
 	}
@@ -306,7 +370,7 @@ func (w *wildcardWalk) value(path string, v bsonx.Value, root bool) {
 			}
 		}
 	case bsonx.Array:
-		w.multikey |= 1 << w.spec.wildcardAt
+		w.multikey = w.multikey.Set(len(w.fixed), w.spec.wildcardAt, 0)
 		if bsonx.IsEmpty(v.Data) {
 			w.leaf(path, UndefinedValue)
 			return
