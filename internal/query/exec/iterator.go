@@ -14,6 +14,9 @@ import (
 type Row struct {
 	Doc  bsonx.Doc
 	Meta *expr.Meta
+	// Key is the row's key in its collection, as txn's views want it: set by
+	// access paths, nil after stages that make new documents. Valid as Doc is.
+	Key []byte
 }
 
 // Iterator yields rows one by one. A row's document is valid until the next

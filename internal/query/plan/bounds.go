@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 )
 
@@ -57,12 +58,7 @@ func hasString(v bsonx.Value) bool {
 }
 
 // key brings a value to the index's form.
-func (b *builder) key(v bsonx.Value) bsonx.Value {
-	if v.Type == bsonx.Symbol {
-		v = bsonx.Value{Type: bsonx.String, Data: v.Data}
-	}
-	return v
-}
+func (b *builder) key(v bsonx.Value) bsonx.Value { return index.Collated(v, b.indexColl) }
 
 func (b *builder) compare(op match.Op, v bsonx.Value) (bound, bool) {
 	if hasString(v) && !b.sameColl {
@@ -196,7 +192,7 @@ func (b *builder) regex(n *match.Regex) (bound, bool) {
 			strs.Hi = bsonx.StringValue(next)
 		}
 	}
-	return bound{iv: normalize(Intervals{strs, bracket(bsonx.Regex)}), exact: pure && false}, true
+	return bound{iv: normalize(Intervals{strs, bracket(bsonx.Regex)}), exact: pure && !b.multikey}, true
 }
 
 // nextString returns the smallest string above all that begin with s.

@@ -1,0 +1,71 @@
+package exec
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/txn"
+)
+
+// Access is a way to the rows of a collection, as the planner chose it. It is
+// immutable; Open may be called more than once.
+type Access interface {
+	// Open starts it on a view. st counts what it does.
+	Open(v *txn.View, st *Stats) Iterator
+}
+
+// Stats counts the work of an access path, for explain.
+type Stats struct {
+	Returned, KeysExamined, DocsExamined int64
+	Works, Seeks                         int64
+	DupsTested, DupsDropped              int64
+	EOF                                  bool
+	Children                             []*Stats // of a Union
+}
+
+// Nothing yields no rows (a filter that cannot match).
+type Nothing struct{}
+
+// CollScan yields all rows in their stored order. Lower and Upper bound the row
+// keys (a resumed or a tailable scan); nil: no bound.
+type CollScan struct {
+	Coll         *Collection
+	Reverse      bool
+	Lower, Upper []byte
+}
+
+// Range is a range of values of one index field, in the form that the index
+// holds (sort keys instead of strings under a collation).
+type Range struct {
+	Lo, Hi     bsonx.Value
+	LoIn, HiIn bool
+}
+
+// IndexScan yields the rows whose keys are in the bounds, in the index's order
+// or the reverse. Each row comes once.
+type IndexScan struct {
+	Coll     *Collection
+	Index    *Index // nil: the index on _id, which is the rows themselves
+	Spec     *index.Spec
+	Multikey index.Multikey
+	Bounds   [][]Range // one list for each field
+	// Min (inclusive) and Max (exclusive) bound whole keys; nil: no bound.
+	Min, Max []bsonx.Value
+	Reverse  bool
+	// Covered: rows have the index's fields only and are not fetched.
+	Covered bool
+	// KeyMeta: each row's Meta.IndexKey is its key (returnKey).
+	KeyMeta bool
+}
+
+// Union yields the rows of all children, each once.
+type Union struct{ Children []Access }
+
+type nothing struct{}
+
+// Open implements Access.
+func (*Nothing) Open(*txn.View, *Stats) Iterator { return nothing{} }
+
+func (nothing) Next(context.Context) (Row, error) { return Row{}, errEOF }
+func (nothing) Close() error                      { return nil }

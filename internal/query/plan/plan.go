@@ -1,0 +1,528 @@
+package plan
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/query/match"
+)
+
+// Query is what the planner has to answer.
+type Query struct {
+	Coll   *exec.Collection
+	Filter *match.Filter // nil: every document
+	// Sort is a sort pattern of fields and 1 or -1; other patterns ($meta) are
+	// not given to the planner. Nil: no order wanted.
+	Sort bsonx.Doc
+	// Needed are the paths that the query reads or returns, if All is false.
+	Needed []string
+	All    bool
+	// Limit is how many rows will be read at most, 0 for all of them.
+	Limit int64
+	// Collation compares the query's strings.
+	Collation bsonx.Collator
+	// Hint is missing, a string (an index's name) or a document (a key pattern or
+	// {$natural: ±1}).
+	Hint     bsonx.Value
+	Min, Max bsonx.Doc
+	// NeedKeys: the caller wants each row's index key (returnKey).
+	NeedKeys bool
+	// Count: the caller wants to know how many, not which.
+	Count bool
+	// Explain keeps the plans that were not chosen.
+	Explain bool
+}
+
+// Plan is an access path, with what it does not do by itself.
+type Plan struct {
+	Query  *Query
+	Access exec.Access
+	// Filter is what is left to apply to the rows of Access; nil if nothing.
+	Filter *match.Filter
+	// Sorted: the rows come in the order of Query.Sort.
+	Sorted bool
+	// Exact: every row of Access matches; a count need not look at documents.
+	Exact bool
+	// Rejected are the other plans, for explain.
+	Rejected []*Plan
+
+	score int
+	label string
+}
+
+// Reader gives the planner what it has to know of the stored data.
+type Reader interface {
+	// Multikey returns where an index's paths went through arrays.
+	Multikey(ctx context.Context, c *exec.Collection, ix *exec.Index) (index.Multikey, error)
+	// Sample counts up to limit keys in an index scan's bounds.
+	Sample(ctx context.Context, c *exec.Collection, a exec.Access, limit int) (int, error)
+}
+
+// Choose returns the plan for a query. Errors: BadValue (2) for a hint that
+// names no index, NoQueryExecutionPlans (291) when there is no sound plan.
+func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
+	p := &planner{q: q, r: r}
+	if q.Filter != nil {
+		p.nodes = conjuncts(q.Filter.Root())
+	}
+	for _, n := range p.nodes {
+		if _, ok := n.(*match.False); ok {
+			return &Plan{Query: q, Access: &exec.Nothing{}, Sorted: true, Exact: true}, nil
+		}
+	}
+	if len(p.nodes) == 1 {
+		if _, ok := p.nodes[0].(*match.True); ok {
+			p.nodes = nil
+		}
+	}
+	p.preds = preds(p.nodes)
+	if q.Min != nil || q.Max != nil {
+		return p.minMax(ctx)
+	}
+	if err := p.candidates(ctx); err != nil {
+		return nil, err
+	}
+	return p.best(ctx)
+}
+
+type planner struct {
+	q     *Query
+	r     Reader
+	nodes []match.Node
+	preds []pred
+	plans []*Plan
+}
+
+// candidates collects every sound plan.
+func (p *planner) candidates(ctx context.Context) error {
+	h, err := p.hint()
+	if err != nil {
+		return err
+	}
+	if h.natural != 0 {
+		p.plans = append(p.plans, p.collScan(h.natural < 0))
+		return nil
+	}
+	if h.spec == nil {
+		p.plans = append(p.plans, p.collScan(false))
+	}
+	if h.spec == nil || h.ix == nil {
+		if err := p.idPlan(ctx, h.spec != nil); err != nil {
+			return err
+		}
+	}
+	for _, ix := range p.q.Coll.Indexes {
+		forced := h.ix == ix
+		if h.spec != nil && !forced || ix.Building || ix.Spec.Hidden && !forced {
+			continue
+		}
+		if err := p.indexPlan(ctx, ix, ix.Spec, forced); err != nil {
+			return err
+		}
+	}
+	if h.spec == nil {
+		if err := p.orPlan(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type hint struct {
+	natural int
+	ix      *exec.Index // nil with spec set: the index on _id
+	spec    *index.Spec
+}
+
+func errHint() error {
+	return errcode.New(errcode.BadValue,
+		"error processing query: planner returned error: hint provided does not correspond to an existing index")
+}
+
+func (p *planner) hint() (hint, error) {
+	v, c := p.q.Hint, p.q.Coll
+	switch v.Type {
+	case bsonx.String:
+		name := string(bsonx.Str(v))
+		if c.IDIndex != nil && name == c.IDIndex.Name {
+			return hint{spec: c.IDIndex, ix: c.IDEntries}, nil
+		}
+		if ix := c.Index(name); ix != nil && !ix.Spec.Hidden {
+			return hint{ix: ix, spec: ix.Spec}, nil
+		}
+		return hint{}, errHint()
+	case bsonx.Object:
+		if bsonx.IsEmpty(v.Data) {
+			return hint{}, nil
+		}
+		if n := bsonx.Lookup(v.Data, "$natural"); !bsonx.IsMissing(n) {
+			if bsonx.IsNumber(n) && bsonx.Compare(n, bsonx.Int32Value(0)) < 0 {
+				return hint{natural: -1}, nil
+			}
+			return hint{natural: 1}, nil
+		}
+		if c.IDIndex != nil && samePattern(v.Data, c.IDIndex.KeyPattern) {
+			return hint{spec: c.IDIndex, ix: c.IDEntries}, nil
+		}
+		for _, ix := range c.Indexes {
+			if samePattern(v.Data, ix.Spec.KeyPattern) && !ix.Spec.Hidden {
+				return hint{ix: ix, spec: ix.Spec}, nil
+			}
+		}
+		return hint{}, errHint()
+	}
+	return hint{}, nil
+}
+
+// samePattern compares key patterns by value: 1 and 1.0 are the same.
+func samePattern(a, b bsonx.Doc) bool {
+	return bsonx.Compare(bsonx.DocValue(a), bsonx.DocValue(b)) == 0
+}
+
+// collScan is the plan that always is there: rows in their stored order, within
+// the bounds of conditions on _id if rows are stored by it.
+func (p *planner) collScan(reverse bool) *Plan {
+	return &Plan{Query: p.q, Access: &exec.CollScan{Coll: p.q.Coll, Reverse: reverse},
+		Filter: p.residual(nil), Sorted: len(p.q.Sort) == 0, Exact: len(p.nodes) == 0, label: "COLLSCAN"}
+}
+
+// residual is the filter without the conditions that bounds have decided.
+func (p *planner) residual(used []match.Node) *match.Filter {
+	if p.q.Filter == nil || len(p.nodes) == 0 {
+		return nil
+	}
+	for _, n := range p.nodes {
+		if !slices.Contains(used, n) {
+			return p.q.Filter
+		}
+	}
+	return nil
+}
+
+// idPlan looks at the index on _id, which is the rows themselves.
+func (p *planner) idPlan(ctx context.Context, forced bool) error {
+	c := p.q.Coll
+	if c.IDIndex == nil {
+		return nil
+	}
+	if c.IDEntries != nil {
+		return p.indexPlan(ctx, c.IDEntries, c.IDIndex, forced)
+	}
+	ib := assign(nil, c.IDIndex, nil, p.preds, p.q.Collation)
+	p.addIndex(ib, forced)
+	return nil
+}
+
+// indexPlan adds the plan for an index, if it is sound and of use.
+func (p *planner) indexPlan(ctx context.Context, ix *exec.Index, spec *index.Spec, forced bool) error {
+	if spec.WildcardAt() >= 0 || spec.TextAt() >= 0 || spec.GeoOpts != nil {
+		return p.specialPlan(ctx, ix, spec, forced)
+	}
+	if ix.Partial != nil && !implied(ix.Partial.Root(), p.nodes) {
+		if forced {
+			return errNoPlan()
+		}
+		return nil
+	}
+	mk, err := p.r.Multikey(ctx, p.q.Coll, ix)
+	if err != nil {
+		return err
+	}
+	ib := assign(ix, spec, mk, p.preds, p.q.Collation)
+	if spec.Sparse && !ib.sparseOK() && !forced {
+		return nil
+	}
+	p.addIndex(ib, forced)
+	return nil
+}
+
+func errNoPlan() error {
+	return errcode.New(errcode.NoQueryExecutionPlans,
+		"error processing query: planner returned error: hinted index cannot answer the query; use another hint or none")
+}
+
+// sparseOK reports whether every document that matches has a key in a sparse
+// index: some field has bounds that leave out the keys of missing fields.
+func (ib *indexBounds) sparseOK() bool {
+	for _, f := range ib.fields {
+		for _, q := range f.preds {
+			if needsField(q.node) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// needsField reports whether only documents that have the path match.
+func needsField(n match.Node) bool {
+	switch n := n.(type) {
+	case *match.Compare:
+		switch n.Value.Type {
+		case bsonx.Null, bsonx.Undefined, bsonx.MinKey, bsonx.MaxKey:
+			return n.Value.Type == bsonx.MaxKey && n.Op == match.Eq || n.Value.Type == bsonx.MinKey && n.Op == match.Eq
+		}
+		return true
+	case *match.In:
+		for _, v := range n.Values {
+			if bsonx.IsNullish(v) {
+				return false
+			}
+		}
+		return true
+	case *match.Exists, *match.Type, *match.Mod, *match.Bits, *match.Regex, *match.ElemMatchValue:
+		return true
+	case *match.Not:
+		c, ok := n.Node.(*match.Compare)
+		return ok && c.Op == match.Eq && bsonx.IsNullish(c.Value)
+	}
+	return false
+}
+
+// addIndex adds an index scan if it narrows, sorts, covers or was asked for.
+func (p *planner) addIndex(ib *indexBounds, forced bool) {
+	reverse, sorted := p.sortBy(ib)
+	leading := len(ib.fields[0].preds) > 0
+	covered := p.covered(ib)
+	if !leading && !(sorted && len(p.q.Sort) > 0) && !forced {
+		if !(covered && ib.spec.Ordered() && ib.ix != nil && !ib.spec.Sparse && ib.ix.Partial == nil && p.q.Count) {
+			return
+		}
+	}
+	sc := &exec.IndexScan{Coll: p.q.Coll, Index: ib.ix, Spec: ib.spec, Multikey: ib.mk, Reverse: reverse,
+		Covered: covered && !p.q.NeedKeys}
+	for _, f := range ib.fields {
+		sc.Bounds = append(sc.Bounds, encode(f.iv))
+	}
+	pl := &Plan{Query: p.q, Access: sc, Filter: p.residual(ib.used), Sorted: sorted, label: ib.spec.Name}
+	pl.Exact = pl.Filter == nil
+	pl.score = p.score(ib, sorted, covered)
+	p.plans = append(p.plans, pl)
+}
+
+// encode turns intervals into what exec takes.
+func encode(iv Intervals) []exec.Range {
+	out := make([]exec.Range, len(iv))
+	for i, v := range iv {
+		out[i] = exec.Range{Lo: v.Lo, Hi: v.Hi, LoIn: v.LoIn, HiIn: v.HiIn}
+	}
+	return out
+}
+
+// score ranks plans: single values on leading fields, other bounds, an order
+// that saves a sort, no documents to fetch. Higher is better.
+func (p *planner) score(ib *indexBounds, sorted, covered bool) int {
+	s := 0
+	for i, f := range ib.fields {
+		switch {
+		case len(f.preds) == 0:
+			continue
+		case i < ib.eq:
+			s += 100
+		case f.iv.points():
+			s += 60
+		default:
+			s += 60 - width(f.iv)/100
+		}
+	}
+	if ib.spec.IsID && ib.eq == 1 {
+		s += 1000
+	}
+	if ib.spec.Unique && ib.eq == len(ib.fields) {
+		s += 500
+	}
+	if sorted && len(p.q.Sort) > 0 {
+		s += 30
+		if p.q.Limit > 0 {
+			s += 30
+		}
+	}
+	if covered {
+		s += 10
+	}
+	return s*10 - len(ib.fields)
+}
+
+// covered reports whether the index holds all that the query reads.
+func (p *planner) covered(ib *indexBounds) bool {
+	if p.q.All && !p.q.Count || ib.mk.Any() || ib.spec.Collator != nil {
+		return false
+	}
+	for _, path := range p.q.Needed {
+		ok := false
+		for _, f := range ib.spec.Fields {
+			ok = ok || f.Kind == index.Ordered && f.Path == path
+		}
+		if !ok {
+			return false
+		}
+	}
+	for _, n := range p.nodes {
+		if slices.Contains(ib.used, n) {
+			continue
+		}
+		if !coversNode(ib.spec, n, 0) {
+			return false
+		}
+	}
+	for it := bsonx.NewIter(p.q.Sort); it.Next(); {
+		if !hasPath(ib.spec, string(it.Key())) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasPath(s *index.Spec, path string) bool {
+	for _, f := range s.Fields {
+		if f.Kind == index.Ordered && f.Path == path {
+			return true
+		}
+	}
+	return false
+}
+
+// coversNode reports whether a condition can be decided on a document that has
+// the index's fields only.
+func coversNode(s *index.Spec, n match.Node, depth int) bool {
+	if depth > bsonx.MaxDepth {
+		return false
+	}
+	all := func(nodes []match.Node) bool {
+		for _, c := range nodes {
+			if !coversNode(s, c, depth+1) {
+				return false
+			}
+		}
+		return true
+	}
+	switch n := n.(type) {
+	case *match.And:
+		return all(n.Nodes)
+	case *match.Or:
+		return all(n.Nodes)
+	case *match.Nor:
+		return all(n.Nodes)
+	case *match.Not:
+		return coversNode(s, n.Node, depth+1)
+	}
+	path, ok := pathOf(n)
+	return ok && hasPath(s, path)
+}
+
+// sortBy reports whether a scan of the bounds yields the query's order, and in
+// which direction. Fields with a single value do not matter.
+func (p *planner) sortBy(ib *indexBounds) (reverse, ok bool) {
+	if len(p.q.Sort) == 0 {
+		return false, true
+	}
+	if !sameCollation(ib.spec.Collator, p.q.Collation) {
+		return false, false
+	}
+	dir, i := 0, 0
+	single := func(i int) bool {
+		f := ib.fields[i]
+		return len(f.iv) == 1 && f.iv[0].isPoint() && bits(ib.mk, i) == 0
+	}
+	for it := bsonx.NewIter(p.q.Sort); it.Next(); {
+		path := string(it.Key())
+		if ib.fixed(path) {
+			continue
+		}
+		for i < len(ib.fields) && ib.spec.Fields[i].Path != path && single(i) {
+			i++
+		}
+		if i == len(ib.fields) || ib.spec.Fields[i].Path != path || ib.spec.Fields[i].Kind != index.Ordered {
+			return false, false
+		}
+		if bits(ib.mk, i) != 0 && !ib.fields[i].iv.isAll() {
+			return false, false
+		}
+		d := 1
+		if bsonx.Compare(it.Value(), bsonx.Int32Value(0)) < 0 != ib.spec.Fields[i].Desc {
+			d = -1
+		}
+		if dir != 0 && d != dir {
+			return false, false
+		}
+		dir = d
+		i++
+	}
+	return dir < 0, true
+}
+
+// fixed reports whether the path has a single value in all rows of the scan.
+func (ib *indexBounds) fixed(path string) bool {
+	for i, f := range ib.spec.Fields {
+		if f.Path == path && f.Kind == index.Ordered {
+			iv := ib.fields[i].iv
+			return len(iv) == 1 && iv[0].isPoint() && bits(ib.mk, i) == 0
+		}
+	}
+	return false
+}
+
+// best chooses among the candidates.
+func (p *planner) best(ctx context.Context) (*Plan, error) {
+	if len(p.plans) == 0 {
+		return nil, errNoPlan()
+	}
+	slices.SortStableFunc(p.plans, func(a, b *Plan) int { return b.score - a.score })
+	if err := p.trial(ctx); err != nil {
+		return nil, err
+	}
+	w := p.plans[0]
+	for _, o := range p.plans[1:] {
+		if o.label != "COLLSCAN" {
+			w.Rejected = append(w.Rejected, o)
+		}
+	}
+	return w, nil
+}
+
+// trialKeys is how many keys of each candidate a trial looks at.
+const trialKeys = 101
+
+// trial settles between plans that the ranking puts close together by how many
+// keys each has in its bounds. A plan that needs a sort reads all of them.
+func (p *planner) trial(ctx context.Context) error {
+	n := 0
+	for n < len(p.plans) && n < 8 && p.plans[n].label != "COLLSCAN" {
+		n++
+	}
+	if n < 2 || p.plans[0].score >= 5000 {
+		return nil
+	}
+	type result struct {
+		*Plan
+		keys int
+	}
+	rs := make([]result, n)
+	for i, pl := range p.plans[:n] {
+		k, err := p.r.Sample(ctx, p.q.Coll, pl.Access, trialKeys)
+		if err != nil {
+			return err
+		}
+		rs[i] = result{pl, k}
+	}
+	slices.SortStableFunc(rs, func(a, b result) int {
+		if a.keys != b.keys && min(a.keys, b.keys) < trialKeys {
+			return a.keys - b.keys
+		}
+		return b.score - a.score
+	})
+	for i := range rs {
+		p.plans[i] = rs[i].Plan
+	}
+	return nil
+}
+
+// Dotted reports whether one path lies under the other.
+func dotted(under, over string) bool {
+	return under == over || strings.HasPrefix(under, over+".")
+}
