@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/keyenc"
 )
 
 // byteRange is a Range in the index's bytes: its direction is applied, so that
@@ -20,6 +21,7 @@ type byteRange struct {
 // piece+0xff lies behind everything that begins with the piece.
 type checker struct {
 	fields    [][]byteRange
+	desc      []bool
 	reverse   bool
 	min, max  []byte
 	valuesLen int // of the last key that was looked at
@@ -29,7 +31,8 @@ type checker struct {
 func newChecker(x *IndexScan) *checker {
 	c := &checker{reverse: x.Reverse}
 	for i, rs := range x.Bounds {
-		desc := x.Spec.Fields[i].Desc
+		desc := x.Spec.Descending(i)
+		c.desc = append(c.desc, desc)
 		out := make([]byteRange, 0, len(rs))
 		for _, r := range rs {
 			lo, hi := appendKey(nil, r.Lo, desc), appendKey(nil, r.Hi, desc)
@@ -47,10 +50,10 @@ func newChecker(x *IndexScan) *checker {
 		c.fields = append(c.fields, out)
 	}
 	for i, v := range x.Min {
-		c.min = appendKey(c.min, v, x.Spec.Fields[i].Desc)
+		c.min = appendKey(c.min, v, x.Spec.Descending(i))
 	}
 	for i, v := range x.Max {
-		c.max = appendKey(c.max, v, x.Spec.Fields[i].Desc)
+		c.max = appendKey(c.max, v, x.Spec.Descending(i))
 	}
 	return c
 }
@@ -107,7 +110,10 @@ const (
 func (c *checker) look(key []byte) (target []byte, v verdict) {
 	at := 0
 	for i := range c.fields {
-		n := keyLen(key[at:])
+		n := keyenc.Skip(key[at:], c.desc[i])
+		if n < 0 {
+			return nil, pastEnd // not an entry: fsck finds it
+		}
 		seg := key[at : at+n]
 		target, v := c.field(i, key[:at], seg)
 		if v != inBounds {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/keyenc"
 	"github.com/argon-db/argon/internal/query/expr"
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -74,10 +75,12 @@ type indexScan struct {
 	seek   bool                // the iterator stands on a key that was not looked at
 	done   bool
 	buf    []byte
+	key    []byte
 	vals   []bsonx.Value
 	meta   expr.Meta
 	single [][]byte // rows to get by key, instead of a scan: points on _id
 	tree   []*coverNode
+	dec    keyenc.Decoder
 }
 
 // Open implements Access.
@@ -96,7 +99,7 @@ func (x *IndexScan) Open(v *txn.View, st *Stats) Iterator {
 	} else {
 		s.it = v.ScanIndex(x.Coll.ID, x.Index.ID, o)
 	}
-	if x.Multikey.Any() {
+	if x.Multikey.Any() || x.Spec.WildcardAt() >= 0 {
 		s.seen = map[string]struct{}{}
 	}
 	return s
@@ -147,11 +150,24 @@ func (s *indexScan) Next(ctx context.Context) (Row, error) {
 			s.st.DocsExamined++
 		}
 		if s.KeyMeta {
+			s.meta = expr.Meta{IndexKey: bsonx.DocValue(s.keyDoc())}
 			row.Meta = &s.meta
 		}
 		s.st.Returned++
 		return row, nil
 	}
+}
+
+// keyDoc is the current key as a flat document, for returnKey.
+func (s *indexScan) keyDoc() bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	for i, v := range s.vals {
+		if bsonx.IsMissing(v) {
+			v = bsonx.NullValue
+		}
+		b.Value(s.Spec.Fields[i].Path, v)
+	}
+	return b.Done()
 }
 
 // idRow is the row itself, for a scan of the index on _id.
@@ -221,8 +237,8 @@ func (s *indexScan) nextKey(ctx context.Context) ([]byte, error) {
 			s.done = true
 		case jump:
 			s.st.Seeks++
-			before := append(s.buf[:0], key...)
-			s.buf = before
+			before := append(s.key[:0], key...)
+			s.key = before
 			if !s.it.Seek(target) {
 				s.done = true
 				break
@@ -231,14 +247,12 @@ func (s *indexScan) nextKey(ctx context.Context) ([]byte, error) {
 			s.seek = !bytes.Equal(s.it.Key(), before)
 		}
 	}
-	if err := s.iterErr(); err != nil {
+	if err := s.it.Err(); err != nil {
 		return nil, err
 	}
 	s.st.EOF = true
 	return nil, io.EOF
 }
-
-func (s *indexScan) iterErr() error { return s.it.Err() }
 
 // document builds a row from the key's values, nested where a path is dotted.
 func (s *indexScan) document(dst []byte) bsonx.Doc {

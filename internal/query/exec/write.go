@@ -288,7 +288,7 @@ func DuplicateKey(ns string, spec *index.Spec, values []bsonx.Value) error {
 	at := b.OpenDoc("keyValue")
 	for i, f := range spec.Fields {
 		v := values[i]
-		if bsonx.IsMissing(v) {
+		if bsonx.IsNullish(v) {
 			v = bsonx.NullValue
 		}
 		b.Value(f.Path, v)

@@ -55,6 +55,9 @@ func (m Multikey) Set(n, field, component int) Multikey {
 	return m
 }
 
+// noneValue stands in a key for a field that is not there: it compares as null.
+var noneValue = bsonx.Value{Type: bsonx.Undefined}
+
 // UndefinedValue is what an empty array is indexed as: below null, as MongoDB has it.
 var UndefinedValue = bsonx.Value{}
 
@@ -193,7 +196,7 @@ func (g *gen) descend(s *state) (hit bool, err error) {
 			if len(s.rest) > 0 {
 				v := bsonx.Lookup(s.val.Data, s.rest[0])
 				if bsonx.IsMissing(v) {
-					s.fix(bsonx.NullValue, true)
+					s.fix(noneValue, true)
 					return false, nil
 				}
 				s.val, s.rest = v, s.rest[1:]
@@ -201,7 +204,7 @@ func (g *gen) descend(s *state) (hit bool, err error) {
 			}
 		}
 		if len(s.rest) > 0 {
-			s.fix(bsonx.NullValue, true)
+			s.fix(noneValue, true)
 		} else {
 			s.fix(s.val, false)
 		}
@@ -239,7 +242,7 @@ func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error 
 			case e.Type == bsonx.Object:
 				next[i].val = e
 			default:
-				next[i].fix(bsonx.NullValue, true)
+				next[i].fix(noneValue, true)
 			}
 		}
 		if err := g.run(next, depth+1); err != nil {
@@ -257,7 +260,7 @@ func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error 
 		if len(next[i].rest) == 0 {
 			next[i].fix(UndefinedValue, false)
 		} else {
-			next[i].fix(bsonx.NullValue, true)
+			next[i].fix(noneValue, true)
 		}
 	}
 	g.emit(next)

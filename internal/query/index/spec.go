@@ -159,6 +159,20 @@ func (s *Spec) Ordered() bool {
 	return true
 }
 
+// Descending reports whether value i of a key is in descending order. A wildcard
+// field has two values, its path and the value there.
+func (s *Spec) Descending(i int) bool {
+	if s.wildcardAt >= 0 && i > s.wildcardAt {
+		i--
+		if i == s.wildcardAt {
+			return s.Fields[i].Desc
+		}
+	} else if i == s.wildcardAt {
+		return false
+	}
+	return s.Fields[i].Desc
+}
+
 // WildcardAt returns the position of the wildcard field, or -1.
 func (s *Spec) WildcardAt() int { return s.wildcardAt }
 
