@@ -2,6 +2,7 @@ package exec
 
 import (
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 	"github.com/argon-db/argon/internal/txn"
@@ -11,8 +12,10 @@ import (
 // validator and collation. It is immutable, shared and safe for concurrent use.
 type Collection struct {
 	ID   txn.CollectionID
-	NS   string // database.collection, as the client named it
-	UUID bsonx.Value
+	Name string
+	UUID [16]byte
+	// Catalog is what it was compiled from.
+	Catalog *catalog.Collection
 	// IDIndex is the specification of the index on _id. Rows are stored in its
 	// order, so that it needs no entries of its own; a capped collection's rows
 	// are in the order of insertion instead, and IDEntries is the index that

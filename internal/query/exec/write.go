@@ -3,7 +3,6 @@ package exec
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -18,13 +17,12 @@ import (
 type Writer struct {
 	View *txn.View
 	Coll *Collection
+	NS   string    // database.collection as the client named it, for messages
 	Env  *expr.Env // for validators and partial filters
 	// Bypass skips the validator.
 	Bypass bool
 
-	keys    []index.Key
-	cappedN int64 // rows inserted into a capped collection by this writer
-	locked  bool  // the capped collection's tail
+	keys []index.Key
 }
 
 // RowKey returns the key of the row with that _id, in a collection that stores
@@ -47,7 +45,7 @@ func (w *Writer) Insert(ctx context.Context, doc bsonx.Doc) error {
 	id := bsonx.Lookup(doc, "_id")
 	var key []byte
 	var err error
-	if w.Coll.Capped {
+	if w.Coll.IDEntries != nil {
 		key, err = w.nextCapped(ctx, doc)
 	} else {
 		key = w.Coll.RowKey(id)
@@ -279,7 +277,7 @@ func (w *Writer) explain(err error, spec *index.Spec, values []bsonx.Value) erro
 	if !errors.As(err, &d) || spec == nil {
 		return err
 	}
-	return DuplicateKey(w.Coll.NS, spec, values)
+	return DuplicateKey(w.NS, spec, values)
 }
 
 // DuplicateKey is MongoDB's error for a key that a unique index has already.
@@ -307,32 +305,20 @@ func DuplicateKey(ns string, spec *index.Spec, values []bsonx.Value) error {
 		ns, spec.Name, coll, Format(kv)).WithInfo(info.Done())
 }
 
-// nextCapped locks the end of a capped collection and returns the key after its
-// last row. Rows of a capped collection are in the order of insertion.
+// nextCapped returns the key after the last row. Rows of a capped collection are
+// in the order of insertion.
 func (w *Writer) nextCapped(ctx context.Context, doc bsonx.Doc) ([]byte, error) {
 	if w.Coll.CappedSize > 0 && int64(len(doc)) > w.Coll.CappedSize {
 		return nil, errcode.New(errcode.DocTooLargeForCapped, "object to insert exceeds cappedMaxSize. Object size: %d; capped size: %d",
 			len(doc), w.Coll.CappedSize)
 	}
-	if !w.locked {
-		if _, _, err := w.View.LockRow(ctx, w.Coll.ID, []byte{}); err != nil {
-			return nil, err
-		}
-		w.View.Txn().Refresh()
-		w.locked = true
-	}
-	it := w.View.Scan(w.Coll.ID, txn.ScanOptions{Reverse: true})
-	defer it.Close()
-	n := uint64(1)
-	if it.Next() && len(it.Key()) == 8 {
-		n = binary.BigEndian.Uint64(it.Key()) + 1
-	}
-	return binary.BigEndian.AppendUint64(nil, n), it.Err()
+	n, err := w.View.NextRecordID(ctx, w.Coll.ID)
+	return txn.RecordIDKey(n), err
 }
 
 // evict deletes the oldest rows of a capped collection that is over its limits.
 func (w *Writer) evict(ctx context.Context) error {
-	count, size, err := w.total(ctx)
+	count, size, err := w.View.Count(w.Coll.ID)
 	if err != nil {
 		return err
 	}
@@ -359,20 +345,4 @@ func (w *Writer) evict(ctx context.Context) error {
 		err = w.Delete(ctx, r.key, r.doc)
 	}
 	return err
-}
-
-// total counts a capped collection's documents and bytes, own writes included.
-func (w *Writer) total(ctx context.Context) (count, size int64, err error) {
-	it := w.View.Scan(w.Coll.ID, txn.ScanOptions{})
-	defer it.Close()
-	for it.Next() {
-		count++
-		size += int64(len(it.Doc()))
-		if count%interruptEvery == 0 {
-			if err := Interrupted(ctx); err != nil {
-				return 0, 0, err
-			}
-		}
-	}
-	return count, size, it.Err()
 }
