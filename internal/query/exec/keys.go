@@ -17,18 +17,27 @@ func appendKey(dst []byte, v bsonx.Value, desc bool) []byte {
 
 // encodeEntry encodes an index key: the values in the pattern's order and
 // direction, and the type bits from which a covered read gets them back.
-func encodeEntry(s *index.Spec, values []bsonx.Value) entry {
-	key := make([]byte, 0, 16*len(values)+16)
+//
+// An empty array is encoded as a missing value, which is below null; a field
+// that is not there as null, with the type bits of undefined.
+func encodeEntry(s *index.Spec, k index.Key) entry {
+	key := make([]byte, 0, 16*len(k.Values)+16)
 	var bits []byte
-	for i, v := range values {
+	for i, v := range k.Values {
+		typed := v
+		if v.Type == bsonx.Undefined {
+			v, typed = bsonx.Value{}, bsonx.Value{}
+		} else if k.None>>i&1 != 0 {
+			typed = index.UndefinedValue
+		}
 		if s.Descending(i) {
 			key = keyenc.AppendDesc(key, v, s.Collator)
 		} else {
 			key = keyenc.AppendWith(key, v, s.Collator)
 		}
-		bits = keyenc.AppendTypeBits(bits, v)
+		bits = keyenc.AppendTypeBits(bits, typed)
 	}
-	return entry{key: key, payload: keyenc.TrimBits(bits), values: values}
+	return entry{key: key, payload: keyenc.TrimBits(bits), values: k.Values}
 }
 
 // decode reads the values of the current entry. A field that the document does

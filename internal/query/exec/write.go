@@ -140,7 +140,7 @@ func (w *Writer) entriesOf(ix *Index, doc bsonx.Doc) ([]entry, index.Multikey, e
 		seen = make(map[string]struct{}, len(keys))
 	}
 	for _, k := range keys {
-		e := encodeEntry(ix.Spec, k.Values)
+		e := encodeEntry(ix.Spec, k)
 		if seen != nil {
 			if _, dup := seen[string(e.key)]; dup {
 				continue

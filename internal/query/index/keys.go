@@ -10,7 +10,10 @@ import (
 
 // Key is one index key: the values of the fields in the pattern's order. The
 // values alias the document (or memory of their own, for computed ones).
-type Key struct{ Values []bsonx.Value }
+type Key struct {
+	Values []bsonx.Value
+	None   uint64 // bit i: value i stands for a field that is not there
+}
 
 // Multikey tells where the paths of a key pattern went through arrays: for each
 // field a bit for each component of its path. Nil: nowhere.
@@ -55,11 +58,8 @@ func (m Multikey) Set(n, field, component int) Multikey {
 	return m
 }
 
-// noneValue stands in a key for a field that is not there: it compares as null.
-var noneValue = bsonx.Value{Type: bsonx.Undefined}
-
 // UndefinedValue is what an empty array is indexed as: below null, as MongoDB has it.
-var UndefinedValue = bsonx.Value{}
+var UndefinedValue = bsonx.Value{Type: bsonx.Undefined}
 
 // Keys appends the document's keys to dst. A field that is not there is null; an
 // array gives a key for each element, an empty one undefined. A sparse index has
@@ -196,7 +196,7 @@ func (g *gen) descend(s *state) (hit bool, err error) {
 			if len(s.rest) > 0 {
 				v := bsonx.Lookup(s.val.Data, s.rest[0])
 				if bsonx.IsMissing(v) {
-					s.fix(noneValue, true)
+					s.fix(bsonx.NullValue, true)
 					return false, nil
 				}
 				s.val, s.rest = v, s.rest[1:]
@@ -204,7 +204,7 @@ func (g *gen) descend(s *state) (hit bool, err error) {
 			}
 		}
 		if len(s.rest) > 0 {
-			s.fix(noneValue, true)
+			s.fix(bsonx.NullValue, true)
 		} else {
 			s.fix(s.val, false)
 		}
@@ -242,7 +242,7 @@ func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error 
 			case e.Type == bsonx.Object:
 				next[i].val = e
 			default:
-				next[i].fix(noneValue, true)
+				next[i].fix(bsonx.NullValue, true)
 			}
 		}
 		if err := g.run(next, depth+1); err != nil {
@@ -260,7 +260,7 @@ func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error 
 		if len(next[i].rest) == 0 {
 			next[i].fix(UndefinedValue, false)
 		} else {
-			next[i].fix(noneValue, true)
+			next[i].fix(bsonx.NullValue, true)
 		}
 	}
 	g.emit(next)
@@ -270,9 +270,12 @@ func (g *gen) expand(st []state, arr bsonx.Value, hits uint32, depth int) error 
 func (g *gen) emit(st []state) {
 	none := g.spec.Sparse
 	vals := make([]bsonx.Value, len(st))
+	var missing uint64
 	for i := range st {
 		vals[i] = st[i].val
-		if !st[i].none {
+		if st[i].none {
+			missing |= 1 << i
+		} else {
 			switch g.spec.Fields[i].Kind {
 			case Text, Geo2d, Geo2dsphere: // decided by what they expand to
 			default:
@@ -283,7 +286,7 @@ func (g *gen) emit(st []state) {
 	if none && !g.computed() {
 		return
 	}
-	g.dst = append(g.dst, Key{vals})
+	g.dst = append(g.dst, Key{vals, missing})
 }
 
 // computed reports whether a text or geospatial field decides about sparseness.
@@ -352,7 +355,7 @@ func (w *wildcardWalk) emitPath(path, v bsonx.Value) {
 	vals := make([]bsonx.Value, 0, len(w.fixed)+1)
 	vals = append(append(vals, w.fixed[:at]...), path, v)
 	vals = append(vals, w.fixed[at+1:]...)
-	w.dst = append(w.dst, Key{vals})
+	w.dst = append(w.dst, Key{Values: vals})
 }
 
 // value indexes v at path; documents are walked into, at most MaxDepth deep.
