@@ -89,7 +89,8 @@ type Collections interface {
 	Source(ctx context.Context, oc *OpenContext, ns Namespace, stage string, spec bsonx.Value) (exec.Iterator, error)
 	// Output begins an $out into ns: nothing is visible before Commit.
 	Output(ctx context.Context, oc *OpenContext, ns Namespace, o OutputOptions) (Output, error)
-	// MergeInto begins a $merge into ns, which is created if need be.
+	// MergeInto begins a $merge into ns, which is created with the first
+	// document that is inserted.
 	MergeInto(ctx context.Context, oc *OpenContext, ns Namespace) (MergeTarget, error)
 }
 
@@ -120,15 +121,28 @@ type Output interface {
 	Close() error
 }
 
+// Uniqueness is what an index guarantees of some fields together.
+type Uniqueness uint8
+
+// UniqueNotNull is what a sparse unique index gives: several documents may have
+// none of the fields.
+const (
+	NotUnique Uniqueness = iota
+	UniqueNotNull
+	FullyUnique
+)
+
 // MergeTarget receives the documents of a $merge.
 type MergeTarget interface {
-	// UniqueOn reports whether a unique index (not sparse, not partial, of the
-	// aggregation's collation) is exactly on these fields, in any order.
-	UniqueOn(ctx context.Context, fields []string, coll bsonx.Collator) (bool, error)
+	// UniqueOn says what a unique index on exactly these fields, in any order,
+	// guarantees; partial indexes and those of another collation do not count.
+	// A namespace that does not exist has the index on _id.
+	UniqueOn(ctx context.Context, fields []string, coll bsonx.Collator) (Uniqueness, error)
 	// Upsert finds the one document that is equal to values on fields and
 	// writes what change makes of it, as one atomic step: change gets the
-	// document, or nil when there is none, and returns the new one, or nil to
-	// leave things as they are. change may be called again after a conflict.
+	// document, or nil when there is none, and returns the new one (an insert
+	// gets an _id if it has none), or nil to leave things as they are. A missing
+	// value is null. change may be called again after a conflict.
 	Upsert(ctx context.Context, fields []string, values []bsonx.Value, change func(old bsonx.Doc) (bsonx.Doc, error)) error
 	Close() error
 }

@@ -4,6 +4,7 @@ import (
 	"sort"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/project"
 )
 
 // flags say where a stage may stand and what it is.
@@ -44,5 +45,30 @@ func find(name string) *row {
 
 // table lists every stage, sorted by name.
 func table() []row {
-	return []row{}
+	return []row{
+		{"$addFields", inUpdates, projecting("$addFields", compileAddFields("$addFields"))},
+		{"$bucket", 0, parseBucket},
+		{"$bucketAuto", 0, parseBucketAuto},
+		{"$count", 0, parseCount},
+		{"$documents", mustBeFirst | notInFacet | onDatabase, parseDocuments},
+		{"$facet", notInFacet, parseFacet},
+		{"$group", 0, parseGroup},
+		{"$limit", 0, parseLimit},
+		{"$lookup", 0, parseLookup},
+		{"$match", 0, parseMatch},
+		{"$merge", mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes, parseMerge},
+		{"$out", mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes, parseOut},
+		{"$project", inUpdates, projecting("$project", compileProject)},
+		{"$redact", 0, parseRedact},
+		{"$replaceRoot", inUpdates, projecting("$replaceRoot", project.CompileReplaceRoot)},
+		{"$replaceWith", inUpdates, projecting("$replaceWith", project.CompileReplaceWith)},
+		{"$sample", 0, parseSample},
+		{"$set", inUpdates, projecting("$set", compileAddFields("$set"))},
+		{"$skip", 0, parseSkip},
+		{"$sort", 0, parseSort},
+		{"$sortByCount", 0, parseSortByCount},
+		{"$unionWith", 0, parseUnionWith},
+		{"$unset", inUpdates, projecting("$unset", project.CompileUnset)},
+		{"$unwind", 0, parseUnwind},
+	}
 }
