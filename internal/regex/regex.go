@@ -19,7 +19,7 @@ import (
 )
 
 // MaxPattern is the longest pattern that MongoDB accepts, in bytes.
-const MaxPattern = 32764
+const MaxPattern = 16384
 
 // matchTimeout ends a match whose backtracking explodes.
 const matchTimeout = time.Second

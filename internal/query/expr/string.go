@@ -293,20 +293,17 @@ func indexOfCP(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 	if err != nil || a.null {
 		return bsonx.NullValue, err
 	}
-	total := utf8.RuneCountInString(a.text)
-	end := total
-	if a.end >= 0 {
-		end = min(end, a.end)
+	// The search begins at a character before the end; what it finds may reach
+	// beyond it.
+	at := runeOffset(a.text, a.start)
+	for i := a.start; at < len(a.text) && (a.end < 0 || i < a.end); i++ {
+		if strings.HasPrefix(a.text[at:], a.part) {
+			return env.Arena.Int32(int32(i)), nil
+		}
+		_, n := utf8.DecodeRuneInString(a.text[at:])
+		at += n
 	}
-	if a.start > end {
-		return env.Arena.Int32(-1), nil
-	}
-	s := runesFrom(a.text, a.start, end-a.start)
-	at := strings.Index(s, a.part)
-	if at >= 0 {
-		at = a.start + utf8.RuneCountInString(s[:at])
-	}
-	return env.Arena.Int32(int32(at)), nil
+	return env.Arena.Int32(-1), nil
 }
 
 var trimSpec = namedSpec{names: []string{"input", "chars"}, notObject: 50696, unknown: 50694}
