@@ -13,7 +13,7 @@ import (
 // refused. z is the zone of a text that names none.
 func Parse(text string, z *Zone) (int64, error) {
 	f := noFields()
-	s := &scan{s: strings.TrimSpace(text)}
+	s := &scan{s: strings.Trim(text, " \t\n\v\f\r")}
 	err := s.free(f)
 	if err == nil && f.y == unset && f.isoY == unset {
 		err = errPartial

@@ -303,6 +303,13 @@ func Format(d *Decimal) string {
 	case apd.NaN, apd.NaNSignaling:
 		return "NaN"
 	}
+	if d.IsZero() && d.Exponent < -6 { // apd writes all the zeros out
+		sign := ""
+		if d.Negative {
+			sign = "-"
+		}
+		return sign + "0E" + strconv.Itoa(int(d.Exponent))
+	}
 	return d.Text('G')
 }
 

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
-
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/numeric"
 )
 
 // coerceString turns a value into text as the string operators do with their
@@ -83,10 +82,7 @@ func trimZeros(s string) string {
 }
 
 // decimalString writes a decimal in its canonical form ("1E-6176", "-0", …).
-func decimalString(v bsonx.Value) string {
-	h, l := bsonx.DecimalBits(v)
-	return bson.NewDecimal128(h, l).String()
-}
+func decimalString(v bsonx.Value) string { return numeric.Format(numeric.FromValue(v)) }
 
 // coerceLong turns a number into a long as the older operators do: a double is
 // cut and must be in range (31109), a decimal is rounded half to even and is the

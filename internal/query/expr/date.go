@@ -284,6 +284,19 @@ var dateTruncSpec = namedSpec{names: []string{"date", "unit", "binSize", "timezo
 
 func compileDateTrunc(c *call) (Expr, error) {
 	required := map[int]errcode.Code{0: 5439009, 1: 5439010}
+	e, err := compileTrunc(c, required)
+	if err != nil || c.arg.Type != bsonx.Object {
+		return e, err
+	}
+	// A null startOfWeek is not looked at with another unit than weeks, but it
+	// makes null of what is not constant as a whole: MongoDB's optimizer does.
+	if _, constant := Constant(e); !constant && bsonx.Lookup(c.arg.Data, "startOfWeek").Type == bsonx.Null {
+		return Literal(bsonx.NullValue), nil
+	}
+	return e, nil
+}
+
+func compileTrunc(c *call, required map[int]errcode.Code) (Expr, error) {
 	return dateCall(c, &dateTruncSpec, required, func(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
 		week := isWeek(args[1])
 		if anyNullish(args[:4], given) || week && anyNullish(args[4:], given[4:]) {

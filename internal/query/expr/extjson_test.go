@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -213,6 +214,9 @@ func specialObject(key string, in jsonObject) (bsonx.Value, bool) {
 		}
 		data, _ := base64.StdEncoding.DecodeString(s)
 		st, _ := strconv.ParseUint(sub, 16, 8)
+		if st == 2 { // repeats its length, as drivers send it
+			data = append(binary.LittleEndian.AppendUint32(nil, uint32(len(data))), data...)
+		}
 		b := bsonx.NewDoc(nil)
 		b.Binary("", byte(st), data)
 		return bsonx.Lookup(b.Done(), ""), true

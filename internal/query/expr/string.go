@@ -295,6 +295,9 @@ func indexOfCP(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 	}
 	// The search begins at a character before the end; what it finds may reach
 	// beyond it.
+	if a.text == "" && a.part == "" && a.start == 0 {
+		return env.Arena.Int32(0), nil
+	}
 	at := runeOffset(a.text, a.start)
 	for i := a.start; at < len(a.text) && (a.end < 0 || i < a.end); i++ {
 		if strings.HasPrefix(a.text[at:], a.part) {

@@ -42,6 +42,8 @@ var operators = sync.OnceValue(func() map[string]*operator {
 		regexOperators(),
 		setOperators(),
 		stringOperators(),
+		trigonometryOperators(),
+		typeOperators(),
 		variableOperators(),
 	} {
 		for i := range family {
