@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
