@@ -262,3 +262,9 @@ func not(n Node) Node {
 	}
 	return Not{n}
 }
+
+// StartsWithOperator reports whether the first field of a document is an
+// operator on a field's value ($gt, $in, …).
+func StartsWithOperator(doc bsonx.Doc) bool {
+	return fieldOps()[firstKey(bsonx.DocValue(doc))] != nil
+}
