@@ -258,6 +258,9 @@ func divide(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 			bsonx.TypeName(l.Type), bsonx.TypeName(r.Type))
 	}
 	if !bsonx.Truthy(r) {
+		if env.group {
+			return fail(errcode.Code(4848401), "can't $divide by zero")
+		}
 		return fail(errcode.BadValue, "can't $divide by zero")
 	}
 	if numeric.Widest(l.Type, r.Type) == bsonx.Decimal128 {
@@ -277,6 +280,9 @@ func modulo(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 	}
 	widest := numeric.Widest(l.Type, r.Type)
 	if !bsonx.Truthy(r) {
+		if env.group {
+			return fail(errcode.Code(4848403), "can't $mod by zero")
+		}
 		if widest == bsonx.Decimal128 {
 			return fail(errcode.Code(5733415), "can't $mod by zero")
 		}

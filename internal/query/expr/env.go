@@ -50,6 +50,7 @@ type Env struct {
 	Query *Query
 
 	stack []bsonx.Value // operands being evaluated
+	group bool          // within an accumulator
 	ticks uint32
 }
 

@@ -60,8 +60,12 @@ func (f *fields) value() (bsonx.Value, error) {
 	return bsonx.DocValue(b.Done()), nil
 }
 
+// mergeObjects: a single array stands for its elements.
 func mergeObjects(_ *Env, args []bsonx.Value) (bsonx.Value, error) {
 	var f fields
+	if len(args) == 1 && args[0].Type == bsonx.Array {
+		args = bsonx.Values(nil, args[0].Data)
+	}
 	for _, v := range args {
 		if bsonx.IsNullish(v) {
 			continue
@@ -258,40 +262,38 @@ func (s *setField) Eval(env *Env) (bsonx.Value, error) {
 }
 
 func compileSetField(c *call, unset bool) (Expr, error) {
-	names := []string{"field", "input", "value"}
+	names := []string{"field", "value", "input"}
 	if unset {
-		names = names[:2]
+		names = []string{"field", "input"}
 	}
 	a, err := c.named(&namedSpec{names: names, notObject: 4161100, unknown: 4161101})
 	if err != nil {
 		return nil, err
 	}
-	for i, code := range []errcode.Code{4161102, 4161109, 4161103}[:len(names)] {
+	args, err := compileAll(a, c.sc)
+	if err != nil {
+		return nil, err
+	}
+	for i, code := range []errcode.Code{4161102, 4161103, 4161109}[:len(names)] {
+		if unset && i == 1 {
+			code = 4161109
+		}
 		if bsonx.IsMissing(a[i]) {
 			return nil, errcode.New(code, "%s requires '%s' to be specified", c.name, names[i])
 		}
 	}
-	s := &setField{name: c.name, value: &constant{}}
-	if s.field, err = constantField(c, a[0]); err != nil {
-		return nil, err
-	}
-	if s.input, err = Compile(a[1], c.sc); err != nil {
-		return nil, err
-	}
+	s := &setField{name: c.name, value: &constant{}, input: args[len(args)-1]}
 	if !unset {
-		if s.value, err = Compile(a[2], c.sc); err != nil {
-			return nil, err
-		}
+		s.value = args[1]
+	}
+	if s.field, err = constantField(c, a[0], args[0]); err != nil {
+		return nil, err
 	}
 	return foldIf(s, []Expr{s.input, s.value}, c.sc)
 }
 
 // constantField reads the 'field' of $setField, which must be a literal.
-func constantField(c *call, v bsonx.Value) (string, error) {
-	e, err := Compile(v, c.sc)
-	if err != nil {
-		return "", err
-	}
+func constantField(c *call, v bsonx.Value, e Expr) (string, error) {
 	switch v.Type {
 	case bsonx.String:
 		if _, ok := e.(*constant); !ok {
@@ -301,7 +303,7 @@ func constantField(c *call, v bsonx.Value) (string, error) {
 		}
 	case bsonx.Object, bsonx.Array:
 		it := bsonx.NewIter(v.Data)
-		if !it.Next() || string(it.Key()) != "$literal" && string(it.Key()) != "$const" {
+		if it.Next() && string(it.Key()) != "$literal" && string(it.Key()) != "$const" {
 			return "", errcode.New(errcode.Code(4161106),
 				"%s requires 'field' to evaluate to a constant, but got a non-constant argument", c.name)
 		}

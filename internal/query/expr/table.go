@@ -60,5 +60,10 @@ type accumulator struct {
 }
 
 var accumulators = sync.OnceValue(func() map[string]*accumulator {
-	return map[string]*accumulator{}
+	m := make(map[string]*accumulator)
+	rows := accumulatorRows()
+	for i := range rows {
+		m[rows[i].name] = &rows[i]
+	}
+	return m
 })
