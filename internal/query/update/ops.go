@@ -181,6 +181,9 @@ func (r *renameTo) apply(a *applier, key string, v bsonx.Value, inArray bool) er
 		a.b.Value(key, v)
 		return nil
 	}
+	if a.path[0] == "_id" && v.Type != bsonx.Missing {
+		return errcode.New(errcode.ImmutableField, "Performing an update on the path '_id' would modify the immutable field '_id'")
+	}
 	if inArray {
 		return bad("The destination field cannot be an array element, '%s' in doc with _id: %s", a.where(), show(bsonx.Lookup(a.doc, "_id")))
 	}

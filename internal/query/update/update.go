@@ -160,19 +160,19 @@ func (u *Update) check(doc, out bsonx.Doc, in Input) error {
 			return errcode.New(errcode.InvalidIdField, "The '_id' value cannot be of type %s", bsonx.TypeName(is.Type))
 		}
 	}
-	if err := checkNames(out, doc, u.pipeline != nil); err != nil {
+	if err := checkNames(out, doc, u.pipeline != nil || in.IsInsert); err != nil {
 		return err
 	}
 	return checkDepth(out)
 }
 
-// checkNames refuses names with "$" at the top level and within _id (MongoDB
-// manual, "Field Names with Periods and Dollar Signs"). What the old document
-// had already is left alone.
-func checkNames(out, old bsonx.Doc, pipeline bool) error {
+// checkNames refuses names with "$" at the top level, unless that is allowed,
+// and within _id (MongoDB manual, "Field Names with Periods and Dollar Signs").
+// What the old document had already is left alone.
+func checkNames(out, old bsonx.Doc, topLevel bool) error {
 	for it := bsonx.NewIter(out); it.Next(); {
 		name := it.Key()
-		if len(name) > 0 && name[0] == '$' && !pipeline && bsonx.Lookup(old, string(name)).Type == bsonx.Missing {
+		if len(name) > 0 && name[0] == '$' && !topLevel && bsonx.Lookup(old, string(name)).Type == bsonx.Missing {
 			return errcode.New(errcode.DollarPrefixedFieldName,
 				"The dollar ($) prefixed field '%s' in '%s' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.", name, name)
 		}
