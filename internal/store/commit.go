@@ -99,8 +99,8 @@ func (s *Store) apply(pb *pebble.Batch, wait bool) (err error) {
 	return s.Err()
 }
 
-// CommitControl makes a batch of nothing but control records durable, without an
-// LSN and a log record.
+// CommitControl makes a batch of nothing but control records and drops durable,
+// without an LSN and a log record.
 func (s *Store) CommitControl(ctx context.Context, b *Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -112,7 +112,13 @@ func (s *Store) CommitControl(ctx context.Context, b *Batch) error {
 		return fmt.Errorf("%w: the batch has versions, which need Commit", errNothingWritten)
 	}
 	defer b.Close()
-	return s.apply(b.pb, true)
+	if err := s.apply(b.pb, true); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.keepTallies(b)
+	s.mu.Unlock()
+	return nil
 }
 
 // setSync durably writes one of the store's own records.

@@ -68,7 +68,9 @@ func openEngine(s *Store, o Options) (*pebble.DB, error) {
 
 // engineLogger passes the engine's errors on. Its Fatalf must not return where
 // the engine would go on with a lost write, and must not end the process of a
-// test: it poisons the store and parks the engine's goroutine for good.
+// test: it poisons the store and parks the engine's goroutine for good. (Where the
+// engine panics with its mutex in hand, as when it cannot begin a new log file, the
+// process ends whatever we do; a restart finds every acknowledged commit.)
 type engineLogger struct{ s *Store }
 
 // Infof drops the engine's chatter.

@@ -125,7 +125,7 @@ func (r *modelRun) commit() {
 		}
 		value := ""
 		if r.rng.IntN(4) > 0 {
-			value = fmt.Sprintf("v%d.%s", lsn, bytes.Repeat([]byte("x"), r.rng.IntN(400)))
+			value = fmt.Sprintf("value%d.%s", lsn, bytes.Repeat([]byte("x"), r.rng.IntN(400)))
 		}
 		switch {
 		case value == "" && prev.value == "":
@@ -278,6 +278,48 @@ func (r *modelRun) logs() {
 	require.Equal(r, len(r.m.log)+1, int(n))
 }
 
+func (r *modelRun) fsck() {
+	rep, err := r.s.Check(context.Background(), CheckOptions{Problem: func(p string) { r.Error(p) }})
+	require.NoError(r, err)
+	require.EqualValues(r, len(r.m.log), rep.Commits)
+	require.Zero(r, rep.Problems)
+}
+
+// collect drops history and compares what must still be readable.
+func (r *modelRun) collect() {
+	horizon := LSN(1 + r.rng.IntN(len(r.m.log)))
+	tag := Level{r.timeline(), LSN(1 + r.rng.IntN(len(r.m.log)))}
+	release := r.s.Pin(r.m.view(tag.Timeline, tag.LSN))
+	defer release()
+	var dropped int64
+	for tl := range r.m.rows {
+		o := CollectOptions{Timeline: tl, Horizon: horizon}
+		_, o.HasParent = r.m.forks[tl]
+		for other := range r.m.rows {
+			for _, l := range r.m.view(other, Head) {
+				if l.Timeline == tl {
+					o.Keep = append(o.Keep, l.LSN)
+				}
+			}
+		}
+		st, err := r.s.Collect(context.Background(), o)
+		require.NoError(r, err)
+		dropped += st.Dropped
+	}
+	require.Positive(r, dropped)
+	o := IterOptions{Space: Rows(1)}
+	v := r.m.view(tag.Timeline, tag.LSN)
+	require.Equal(r, r.m.scan(v, o), scan(r, r.s, v, o), "the pinned view")
+	for tl := range r.m.rows {
+		for _, lsn := range []LSN{horizon, horizon + LSN(r.rng.IntN(20)), Head} {
+			v := r.m.view(tl, lsn)
+			o.Reverse = !o.Reverse
+			require.Equal(r, r.m.scan(v, o), scan(r, r.s, v, o), "view %v, horizon %d", v, horizon)
+			r.count(v)
+		}
+	}
+}
+
 func TestModel(t *testing.T) {
 	for _, seed := range []uint64{1, 2, 3, rand.Uint64()} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -304,6 +346,9 @@ func TestModel(t *testing.T) {
 					r.open()
 				}
 			}
+			r.fsck()
+			r.collect()
+			r.fsck()
 		})
 	}
 }
