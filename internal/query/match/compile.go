@@ -160,10 +160,10 @@ func and(parts []Node) Node {
 	flat := make([]Node, 0, len(parts))
 	for _, n := range parts {
 		switch n := n.(type) {
-		case True:
-		case False:
+		case *True:
+		case *False:
 			return n
-		case And:
+		case *And:
 			flat = append(flat, n.Nodes...)
 		default:
 			flat = append(flat, n)
@@ -171,12 +171,12 @@ func and(parts []Node) Node {
 	}
 	switch len(flat) {
 	case 0:
-		return True{}
+		return &True{}
 	case 1:
 		return flat[0]
 	}
 	sort.SliceStable(flat, func(i, j int) bool { return less(flat[i], flat[j]) })
-	return And{flat}
+	return &And{flat}
 }
 
 // less is MongoDB's order of the parts of an $and: by kind, then by path. It
@@ -192,7 +192,7 @@ func less(a, b Node) bool {
 
 func rank(n Node) (kind int, path string) {
 	switch n := n.(type) {
-	case Or:
+	case *Or:
 		return 1, ""
 	case *ElemMatchObject:
 		return 2, n.Path.Name
@@ -212,10 +212,10 @@ func rank(n Node) (kind int, path string) {
 		return 13, n.Path.Name
 	case *Bits:
 		return 14, n.Path.Name
-	case Not:
+	case *Not:
 		_, path = rank(n.Node)
 		return 15, path
-	case Nor:
+	case *Nor:
 		return 16, ""
 	case *Type:
 		return 17, n.Path.Name
@@ -232,10 +232,10 @@ func or(parts []Node) Node {
 	flat := make([]Node, 0, len(parts))
 	for _, n := range parts {
 		switch n := n.(type) {
-		case False:
-		case True:
+		case *False:
+		case *True:
 			return n
-		case Or:
+		case *Or:
 			flat = append(flat, n.Nodes...)
 		default:
 			flat = append(flat, n)
@@ -243,24 +243,24 @@ func or(parts []Node) Node {
 	}
 	switch len(flat) {
 	case 0:
-		return False{}
+		return &False{}
 	case 1:
 		return flat[0]
 	}
-	return Or{flat}
+	return &Or{flat}
 }
 
 // not negates a node.
 func not(n Node) Node {
 	switch n := n.(type) {
-	case True:
-		return False{}
-	case False:
-		return True{}
-	case Not:
+	case *True:
+		return &False{}
+	case *False:
+		return &True{}
+	case *Not:
 		return n.Node
 	}
-	return Not{n}
+	return &Not{n}
 }
 
 // StartsWithOperator reports whether the first field of a document is an

@@ -17,7 +17,7 @@ func onPath(env *expr.Env, doc []byte, path []Part, n Node, mode leafMode, d *de
 	return ok, err
 }
 
-func (n And) match(env *expr.Env, doc []byte, d *details) (bool, error) {
+func (n *And) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	for _, c := range n.Nodes {
 		if ok, err := c.match(env, doc, d); !ok || err != nil {
 			if d != nil {
@@ -29,7 +29,7 @@ func (n And) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	return true, nil
 }
 
-func (n And) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
+func (n *And) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	for _, c := range n.Nodes {
 		if ok, err := c.matchValue(env, v); !ok || err != nil {
 			return false, err
@@ -38,7 +38,7 @@ func (n And) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	return true, nil
 }
 
-func (n Or) match(env *expr.Env, doc []byte, d *details) (bool, error) {
+func (n *Or) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	for _, c := range n.Nodes {
 		if ok, err := c.match(env, doc, d); ok || err != nil {
 			return ok, err
@@ -47,7 +47,7 @@ func (n Or) match(env *expr.Env, doc []byte, d *details) (bool, error) {
 	return false, nil
 }
 
-func (n Or) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
+func (n *Or) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	for _, c := range n.Nodes {
 		if ok, err := c.matchValue(env, v); ok || err != nil {
 			return ok, err
@@ -58,30 +58,30 @@ func (n Or) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 
 // A negation gives no position for "$".
 
-func (n Nor) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
-	ok, err := Or(n).match(env, doc, nil)
+func (n *Nor) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
+	ok, err := (*Or)(n).match(env, doc, nil)
 	return !ok && err == nil, err
 }
 
-func (n Nor) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
-	ok, err := Or(n).matchValue(env, v)
+func (n *Nor) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
+	ok, err := (*Or)(n).matchValue(env, v)
 	return !ok && err == nil, err
 }
 
-func (n Not) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
+func (n *Not) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	ok, err := n.Node.match(env, doc, nil)
 	return !ok && err == nil, err
 }
 
-func (n Not) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
+func (n *Not) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	ok, err := n.Node.matchValue(env, v)
 	return !ok && err == nil, err
 }
 
-func (True) match(*expr.Env, []byte, *details) (bool, error)    { return true, nil }
-func (True) matchValue(*expr.Env, bsonx.Value) (bool, error)    { return true, nil }
-func (False) match(*expr.Env, []byte, *details) (bool, error)   { return false, nil }
-func (False) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return false, nil }
+func (*True) match(*expr.Env, []byte, *details) (bool, error)    { return true, nil }
+func (*True) matchValue(*expr.Env, bsonx.Value) (bool, error)    { return true, nil }
+func (*False) match(*expr.Env, []byte, *details) (bool, error)   { return false, nil }
+func (*False) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return false, nil }
 func (*Text) match(*expr.Env, []byte, *details) (bool, error)   { return true, nil }
 func (*Text) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return true, nil }
 func (*Where) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return false, nil }
@@ -294,7 +294,7 @@ func (n *ElemMatchValue) find(env *expr.Env, v bsonx.Value) (int, error) {
 	}
 	i := 0
 	for it := bsonx.NewIter(v.Data); it.Next(); i++ {
-		ok, err := And{n.Nodes}.matchValue(env, it.Value())
+		ok, err := (&And{n.Nodes}).matchValue(env, it.Value())
 		if ok || err != nil {
 			return i, err
 		}

@@ -56,7 +56,7 @@ func fieldOps() map[string]fieldOp {
 		"$geoNear":       geoNear,
 		"$maxDistance":   geoOption,
 		"$minDistance":   geoOption,
-		"$comment":       func(*compiler, operand) (Node, error) { return True{}, nil },
+		"$comment":       func(*compiler, operand) (Node, error) { return &True{}, nil },
 	}
 }
 
@@ -112,7 +112,7 @@ func in(c *compiler, o operand) (Node, error) {
 	n.Values = slices.CompactFunc(n.Values, func(a, b bsonx.Value) bool { return order(a, b) == 0 })
 	switch {
 	case len(n.Values) == 0 && len(n.Regexes) == 0:
-		return False{}, nil
+		return &False{}, nil
 	case len(n.Values) == 1 && len(n.Regexes) == 0:
 		return c.compare(o.Path, Eq, n.Values[0])
 	case len(n.Values) == 0 && len(n.Regexes) == 1:
@@ -292,7 +292,7 @@ func all(c *compiler, o operand) (Node, error) {
 	}
 	vals := bsonx.Values(nil, o.Value.Data)
 	if len(vals) == 0 {
-		return False{}, nil
+		return &False{}, nil
 	}
 	if firstKey(vals[0]) == "$elemMatch" {
 		return allElemMatch(c, o, vals)

@@ -47,7 +47,7 @@ func (f *Filter) Root() Node { return f.root }
 func (f *Filter) Collation() bsonx.Collator { return f.coll }
 
 // MatchesAll reports whether the filter matches every document.
-func (f *Filter) MatchesAll() bool { _, ok := f.root.(True); return ok }
+func (f *Filter) MatchesAll() bool { _, ok := f.root.(*True); return ok }
 
 // Text returns the filter's $text, or nil.
 func (f *Filter) Text() *Text { return f.need.text }

@@ -32,7 +32,7 @@ func (o Op) String() string { return opNames[o] }
 
 var opNames = [...]string{Eq: "$eq", Lt: "$lt", Lte: "$lte", Gt: "$gt", Gte: "$gte"}
 
-// Combinations, which are nodes as values; all others are nodes as pointers.
+// Combinations. Pointers to them, as to all other types below, are nodes.
 type (
 	// And matches when all of its parts do. It has at least two.
 	And struct{ Nodes []Node }

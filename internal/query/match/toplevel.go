@@ -60,12 +60,12 @@ func logical(c *compiler, name string, v bsonx.Value) (Node, error) {
 		return or(parts), nil
 	}
 	switch o := or(parts).(type) {
-	case True, False:
+	case *True, *False:
 		return not(o), nil
-	case Or:
-		return Nor(o), nil
+	case *Or:
+		return &Nor{o.Nodes}, nil
 	default:
-		return Nor{[]Node{o}}, nil
+		return &Nor{[]Node{o}}, nil
 	}
 }
 
@@ -108,7 +108,7 @@ func errWhere() error {
 	return bad("no globalScriptEngine in $where parsing: server-side JavaScript is off")
 }
 
-func comment(*compiler, string, bsonx.Value) (Node, error) { return True{}, nil }
+func comment(*compiler, string, bsonx.Value) (Node, error) { return &True{}, nil }
 
 // always is {$alwaysTrue: 1} or {$alwaysFalse: 1}.
 func always(c *compiler, name string, v bsonx.Value) (Node, error) {
@@ -120,9 +120,9 @@ func always(c *compiler, name string, v bsonx.Value) (Node, error) {
 		return nil, errcode.New(errcode.FailedToParse, "%s must be an integer value of 1", name)
 	}
 	if name == "$alwaysTrue" {
-		return True{}, nil
+		return &True{}, nil
 	}
-	return False{}, nil
+	return &False{}, nil
 }
 
 func sampleRate(_ *compiler, _ string, v bsonx.Value) (Node, error) {
@@ -135,9 +135,9 @@ func sampleRate(_ *compiler, _ string, v bsonx.Value) (Node, error) {
 	}
 	switch rate {
 	case 0:
-		return False{}, nil
+		return &False{}, nil
 	case 1:
-		return True{}, nil
+		return &True{}, nil
 	}
 	return &Sample{Rate: rate}, nil
 }

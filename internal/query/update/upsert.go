@@ -87,7 +87,7 @@ func (n *node) insertPlain(path []string, op operator) error {
 // equalities collects the equalities that hold for every match of n.
 func equalities(dst []equality, n match.Node) []equality {
 	switch n := n.(type) {
-	case match.And:
+	case *match.And:
 		for _, c := range n.Nodes {
 			dst = equalities(dst, c)
 		}
