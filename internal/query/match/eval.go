@@ -78,10 +78,10 @@ func (n *Not) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	return !ok && err == nil, err
 }
 
-func (*True) match(*expr.Env, []byte, *details) (bool, error)    { return true, nil }
-func (*True) matchValue(*expr.Env, bsonx.Value) (bool, error)    { return true, nil }
-func (*False) match(*expr.Env, []byte, *details) (bool, error)   { return false, nil }
-func (*False) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return false, nil }
+func (*True) match(*expr.Env, []byte, *details) (bool, error)   { return true, nil }
+func (*True) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return true, nil }
+func (*False) match(*expr.Env, []byte, *details) (bool, error)  { return false, nil }
+func (*False) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return false, nil }
 func (*Text) match(*expr.Env, []byte, *details) (bool, error)   { return true, nil }
 func (*Text) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return true, nil }
 func (*Where) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return false, nil }
