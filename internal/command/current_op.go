@@ -54,7 +54,7 @@ func (s *Services) CurrentOps(o CurrentOpOptions) []bsonx.Doc {
 			kind = "command"
 		}
 		b.String("op", kind)
-		b.String("ns", op.NS)
+		b.String("ns", op.NS())
 		b.Doc("command", op.Body)
 		if p := op.Plan(); p != "" {
 			b.String("planSummary", p)

@@ -72,7 +72,10 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	if rq.MaxTime, err = maxTime(rq.Args.Generic.Get(idl.MaxTimeMS)); err != nil {
 		return nil, err
 	}
-	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.Body, Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, NS: rq.ns()}
+	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.Body, Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, DB: rq.DB}
+	if v := rq.Args.At(0); v.Type == bsonx.String {
+		op.Coll = bsonx.Str(v)
+	}
 	if rq.Session != nil {
 		op.LSID = rq.Session.ID
 	}
@@ -95,7 +98,7 @@ func (d *Dispatcher) count(rq *Request, op *session.Op, err error) {
 	if took < time.Duration(s.Params.slowMS.Load())*time.Millisecond || rq.More {
 		return
 	}
-	attrs := []slog.Attr{slog.String("command", rq.Name), slog.String("ns", op.NS), slog.Duration("took", took),
+	attrs := []slog.Attr{slog.String("command", rq.Name), slog.String("ns", op.NS()), slog.Duration("took", took),
 		slog.String("remote", op.Conn.Remote), slog.String("app", op.Conn.AppName)}
 	if p := op.Plan(); p != "" {
 		attrs = append(attrs, slog.String("plan", p))
@@ -137,7 +140,9 @@ func (d *Dispatcher) find(rq *Request) error {
 		case db.Type != bsonx.String:
 			return idl.WrongType("$db", db.Type, idl.String)
 		}
-		rq.DB = string(bsonx.Str(db))
+		if name := bsonx.Str(db); rq.DB != string(name) { // mostly the same as before: no new string
+			rq.DB = string(name)
+		}
 	}
 	spec, ok := d.byName[string(name)]
 	if rq.Legacy && (!ok || spec.Flags&Legacy == 0) {
@@ -169,15 +174,6 @@ func (rq *Request) hasSequence(name string) bool {
 		}
 	}
 	return false
-}
-
-// ns is the namespace that currentOp shows: that of the first argument when it
-// is a string.
-func (rq *Request) ns() string {
-	if v := rq.Args.At(0); v.Type == bsonx.String {
-		return rq.DB + "." + string(bsonx.Str(v))
-	}
-	return rq.DB
 }
 
 // generic checks the arguments that every command takes.

@@ -1,12 +1,12 @@
 package command
 
-// table lists every command, sorted by name. A row's Spec stands in the
+// table lists every command, sorted by name without regard to case. A row's Spec stands in the
 // command's own file.
 func table() []*Spec {
 	return []*Spec{
 		buildInfoCommand,
-		connPoolStatsCommand,
 		connectionStatusCommand,
+		connPoolStatsCommand,
 		currentOpCommand,
 		endSessionsCommand,
 		featuresCommand,

@@ -58,6 +58,9 @@ func Start(o Options) (*Server, error) {
 	if o.DrainTimeout == 0 {
 		o.DrainTimeout = 15 * time.Second
 	}
+	if o.MaxConnections == 0 {
+		o.MaxConnections = 20_000
+	}
 	lines := newLogLines(o.LogTo)
 	s := &Server{o: o, log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: o.LogLevel})),
 		failed: make(chan error, 2), stop: make(chan struct{})}
@@ -81,7 +84,7 @@ func (s *Server) start() error {
 	s.addr = l.Addr()
 	hostname, _ := os.Hostname()
 	s.services.Host = command.Host{Address: s.addr.String(), Hostname: hostname, Version: version.Argon, Args: s.o.Args,
-		Dir: s.o.Dir, Listen: s.o.Listen}
+		Dir: s.o.Dir, Listen: s.o.Listen, MaxConnections: int64(s.o.MaxConnections)}
 	s.wire = server.New(server.Options{Dispatcher: command.NewDispatcher(s.services), Log: s.log, MaxConnections: s.o.MaxConnections})
 	if err := s.startHTTP(); err != nil {
 		_ = l.Close()

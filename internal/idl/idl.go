@@ -35,6 +35,7 @@ type Spec struct {
 	name    string
 	fields  []Field
 	slots   map[string]int16 // own field: its index; generic argument: -1 - its index
+	command bool             // the document's first field is the first slot, by whatever alias
 	lenient bool
 }
 
@@ -52,6 +53,7 @@ func New(name string, fields ...Field) *Spec {
 // the command's name, and those that every command takes.
 func Command(name string, fields ...Field) *Spec {
 	s := New(name, fields...)
+	s.command = true
 	for i, g := range genericFields {
 		if _, own := s.slots[g.Name]; !own {
 			s.slots[g.Name] = int16(-1 - i)
@@ -92,8 +94,12 @@ func (s *Spec) Decode(doc bsonx.Doc, a *Args) error { return s.DecodeWith(doc, a
 // the document (as document sequences): those named in outside count as given.
 func (s *Spec) DecodeWith(doc bsonx.Doc, a *Args, outside func(name string) bool) error {
 	a.reset(s)
+	first := s.command
 	for it := bsonx.NewIter(doc); it.Next(); {
 		slot, ok := s.slots[string(it.Key())]
+		if first {
+			slot, ok, first = 0, true, false
+		}
 		if !ok {
 			if s.lenient {
 				continue

@@ -125,8 +125,10 @@ func (c *conn) refuse(err error) error {
 // run executes the parsed message and writes its reply, or its replies.
 func (c *conn) run(ctx context.Context) error {
 	rq, m := &c.rq, &c.msg
-	rq.Body, rq.Sequences, rq.Conn, rq.DB = m.Body, m.Sequences, &c.state, m.DB
-	rq.Legacy = m.Header.Op == wire.OpQuery
+	rq.Body, rq.Sequences, rq.Conn = m.Body, m.Sequences, &c.state
+	if rq.Legacy = m.Header.Op == wire.OpQuery; rq.Legacy {
+		rq.DB = m.DB
+	}
 	rq.NoReply, rq.ExhaustAllowed = m.Is(wire.MoreToCome), m.Is(wire.ExhaustAllowed)
 	responseTo := m.Header.RequestID
 	for {

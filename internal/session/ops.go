@@ -19,7 +19,10 @@ import (
 type Op struct {
 	ID      int64
 	Started time.Time
-	NS      string
+	// DB and Coll are the namespace; Coll aliases the message as Body does, and is
+	// empty for a command on a database.
+	DB      string
+	Coll    []byte
 	Command string
 	// Body is the command; it aliases the message, so List's caller copies it.
 	Body bsonx.Doc
@@ -45,6 +48,14 @@ type ConnInfo struct {
 	AppName string
 	Client  bsonx.Doc
 	User    string
+}
+
+// NS returns the operation's namespace, which shows in currentOp.
+func (o *Op) NS() string {
+	if len(o.Coll) == 0 {
+		return o.DB
+	}
+	return o.DB + "." + string(o.Coll)
 }
 
 // Deadline implements context.Context.
