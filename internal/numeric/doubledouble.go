@@ -9,18 +9,10 @@ type DoubleDouble struct {
 	sum, err float64
 	// special is the sum of infinities and NaNs, which are not compensated.
 	special float64
-	used    bool
 }
 
 // AddFloat adds a double.
 func (d *DoubleDouble) AddFloat(x float64) {
-	if !d.used && x == 0 { // -0 alone stays -0
-		if d.sum == 0 && d.err == 0 {
-			d.sum, d.used = x, true
-			return
-		}
-	}
-	d.used = true
 	d.special += x
 	s, e := twoSum(d.sum, x)
 	d.sum = s

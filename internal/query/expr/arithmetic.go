@@ -13,7 +13,7 @@ import (
 func arithmeticOperators() []operator {
 	return []operator{
 		{name: "$abs", min: 1, max: 1, eval: number("$abs", absolute)},
-		{name: "$add", min: 0, max: -1, eval: add},
+		{name: "$add", min: 0, max: -1, assoc: leftToRight, eval: add},
 		{name: "$ceil", min: 1, max: 1, eval: number("$ceil", ceil)},
 		{name: "$divide", min: 2, max: 2, eval: divide},
 		{name: "$exp", min: 1, max: 1, eval: number("$exp", exp)},
@@ -22,7 +22,7 @@ func arithmeticOperators() []operator {
 		{name: "$log", min: 2, max: 2, eval: logarithm},
 		{name: "$log10", min: 1, max: 1, eval: number("$log10", log10)},
 		{name: "$mod", min: 2, max: 2, eval: modulo},
-		{name: "$multiply", min: 0, max: -1, eval: multiply},
+		{name: "$multiply", min: 0, max: -1, assoc: leftToRight, eval: multiply},
 		{name: "$pow", min: 2, max: 2, eval: power},
 		{name: "$round", min: 1, max: 2, eval: round},
 		{name: "$sigmoid", compile: compileSigmoid},

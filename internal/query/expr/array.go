@@ -12,7 +12,7 @@ import (
 func arrayOperators() []operator {
 	return []operator{
 		{name: "$arrayElemAt", min: 2, max: 2, eval: arrayElemAt},
-		{name: "$concatArrays", min: 0, max: -1, eval: concatArrays},
+		{name: "$concatArrays", min: 0, max: -1, assoc: neighbours, eval: concatArrays},
 		{name: "$first", min: 1, max: 1, eval: endOfArray("$first", 0)},
 		{name: "$in", min: 2, max: 2, eval: in},
 		{name: "$indexOfArray", min: 2, max: 4, eval: indexOfArray},

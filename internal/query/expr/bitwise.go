@@ -9,10 +9,10 @@ import (
 // bitwiseOperators: MongoDB manual, "Bitwise Operators": ints and longs only.
 func bitwiseOperators() []operator {
 	return []operator{
-		{name: "$bitAnd", min: 0, max: -1, eval: bits("$bitAnd", -1, func(a, b int64) int64 { return a & b })},
+		{name: "$bitAnd", min: 0, max: -1, assoc: anyOrder, eval: bits("$bitAnd", -1, func(a, b int64) int64 { return a & b })},
 		{name: "$bitNot", min: 1, max: 1, eval: bitNot},
-		{name: "$bitOr", min: 0, max: -1, eval: bits("$bitOr", 0, func(a, b int64) int64 { return a | b })},
-		{name: "$bitXor", min: 0, max: -1, eval: bits("$bitXor", 0, func(a, b int64) int64 { return a ^ b })},
+		{name: "$bitOr", min: 0, max: -1, assoc: anyOrder, eval: bits("$bitOr", 0, func(a, b int64) int64 { return a | b })},
+		{name: "$bitXor", min: 0, max: -1, assoc: anyOrder, eval: bits("$bitXor", 0, func(a, b int64) int64 { return a ^ b })},
 	}
 }
 

@@ -19,12 +19,26 @@ type logic struct {
 	stop bool
 }
 
+// compileLogic: a constant decides, or does not count.
 func compileLogic(c *call, stop bool) (Expr, error) {
 	args, err := c.args()
 	if err != nil {
 		return nil, err
 	}
-	return foldIf(&logic{args, stop}, args, c.sc)
+	rest := args[:0]
+	for _, a := range args {
+		v, ok := Constant(a)
+		if ok && bsonx.Truthy(v) == stop {
+			return Literal(bsonx.BoolValue(stop)), nil
+		}
+		if !ok {
+			rest = append(rest, a)
+		}
+	}
+	if len(rest) == 0 {
+		return Literal(bsonx.BoolValue(!stop)), nil
+	}
+	return &logic{rest, stop}, nil
 }
 
 func (l *logic) Eval(env *Env) (bsonx.Value, error) {

@@ -189,16 +189,12 @@ type mergeOf struct {
 	bytes int
 }
 
-func (m *mergeOf) add(env *Env, v bsonx.Value) error {
+func (m *mergeOf) add(_ *Env, v bsonx.Value) error {
 	if bsonx.IsNullish(v) {
 		return nil
 	}
 	if v.Type != bsonx.Object {
-		code := errcode.Code(40400)
-		if env.group {
-			code = 5911200
-		}
-		return errcode.New(code, "$mergeObjects requires object inputs, but input %s is of type %s",
+		return errcode.New(errcode.Code(5911200), "$mergeObjects requires object inputs, but input %s is of type %s",
 			render(v), bsonx.TypeName(v.Type))
 	}
 	m.merge(bsonx.Clone(v))

@@ -99,6 +99,9 @@ func CompileOperator(name string, arg bsonx.Value, sc *Scope) (Expr, error) {
 	if op.volatile {
 		return &strict{op.eval, args}, nil
 	}
+	if args, err = op.gather(args, sc); err != nil {
+		return nil, err
+	}
 	return foldIf(&strict{op.eval, args}, args, sc)
 }
 
@@ -171,6 +174,44 @@ func foldIf(e Expr, deps []Expr, sc *Scope) (Expr, error) {
 		return e, nil
 	}
 	return nil, err
+}
+
+// gather brings constant operands together as the operator allows.
+func (op *operator) gather(args []Expr, sc *Scope) ([]Expr, error) {
+	if op.assoc == apart {
+		return args, nil
+	}
+	var out, consts []Expr
+	flush := func() error {
+		if len(consts) > 1 {
+			e, err := foldStrict(op.eval, consts, sc)
+			if err != nil {
+				return err
+			}
+			consts = []Expr{e}
+		}
+		out, consts = append(out, consts...), nil
+		return nil
+	}
+	for i, a := range args {
+		if _, ok := a.(*constant); ok {
+			consts = append(consts, a)
+			continue
+		}
+		if op.assoc != anyOrder {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+		if out = append(out, a); op.assoc == leftToRight {
+			return append(out, args[i+1:]...), nil
+		}
+	}
+	if len(out) == 0 { // all are constant: folded as a whole
+		return args, nil
+	}
+	err := flush()
+	return out, err
 }
 
 // foldStrict is foldIf for an operator that takes its evaluated operands.

@@ -12,7 +12,7 @@ func objectOperators() []operator {
 	return []operator{
 		{name: "$arrayToObject", min: 1, max: 1, eval: arrayToObject},
 		{name: "$getField", compile: compileGetField},
-		{name: "$mergeObjects", min: 0, max: -1, eval: mergeObjects},
+		{name: "$mergeObjects", min: 0, max: -1, assoc: neighbours, eval: mergeObjects},
 		{name: "$objectToArray", min: 1, max: 1, eval: objectToArray},
 		{name: "$setField", compile: func(c *call) (Expr, error) { return compileSetField(c, false) }},
 		{name: "$unsetField", compile: func(c *call) (Expr, error) { return compileSetField(c, true) }},

@@ -16,9 +16,9 @@ func setOperators() []operator {
 		{name: "$anyElementTrue", min: 1, max: 1, eval: elementsTrue("$anyElementTrue", 17041, true)},
 		{name: "$setDifference", min: 2, max: 2, eval: setDifference},
 		{name: "$setEquals", compile: compileSetEquals},
-		{name: "$setIntersection", min: 0, max: -1, eval: setIntersection},
+		{name: "$setIntersection", min: 0, max: -1, assoc: anyOrder, eval: setIntersection},
 		{name: "$setIsSubset", min: 2, max: 2, eval: setIsSubset},
-		{name: "$setUnion", min: 0, max: -1, eval: setUnion},
+		{name: "$setUnion", min: 0, max: -1, assoc: anyOrder, eval: setUnion},
 	}
 }
 

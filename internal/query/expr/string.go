@@ -13,7 +13,7 @@ import (
 // rules are ASCII's where the manual says so ($toLower, $toUpper, $strcasecmp).
 func stringOperators() []operator {
 	return []operator{
-		{name: "$concat", min: 0, max: -1, eval: concat},
+		{name: "$concat", min: 0, max: -1, assoc: neighbours, eval: concat},
 		{name: "$indexOfBytes", min: 2, max: 4, eval: indexOfBytes},
 		{name: "$indexOfCP", min: 2, max: 4, eval: indexOfCP},
 		{name: "$ltrim", compile: trimmer(true, false)},

@@ -16,12 +16,29 @@ type operator struct {
 	// min and max are the number of operands; max < 0 is any number.
 	min, max int
 	eval     evalFunc
+	// assoc is how constant operands may be brought together.
+	assoc assoc
 	// volatile operators are not folded although their operands are constant.
 	volatile bool
 	// compile is for operators with named arguments, that define variables, or
 	// that do not evaluate all of their operands.
 	compile func(c *call) (Expr, error)
 }
+
+// assoc is what folding may do to the operands of an operator, as MongoDB does it.
+type assoc int
+
+const (
+	// apart: folded only if all operands are constant.
+	apart assoc = iota
+	// leftToRight: the constants at the front become one.
+	leftToRight
+	// neighbours: constants next to each other become one.
+	neighbours
+	// anyOrder: all constants become one, behind the other operands. They are
+	// evaluated last then, which shows in what stops at a null.
+	anyOrder
+)
 
 // operators is the table by name, made on first use. Scopes carry it, because
 // the rows themselves refer to Compile.
