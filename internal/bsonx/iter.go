@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"strconv"
+	"strings"
 )
 
 // Iter steps over the fields of a document or array that Validate has accepted.
@@ -42,7 +43,10 @@ func (it *Iter) Next() bool {
 	}
 	it.keyTo = it.keyAt + n
 	at := it.keyTo + 1
-	size := valueSize(t, it.buf[at:])
+	size := int(fixedSizes[t])
+	if size < 0 {
+		size = valueSize(t, it.buf[at:])
+	}
 	if size < 0 || at+size > len(it.buf)-1 {
 		it.pos = len(it.buf)
 		return false
@@ -116,13 +120,48 @@ func prefixed(b []byte, extra int) int {
 // Lookup returns the first field of doc with that name; missing if none.
 // It takes O(size of the fields before it) and does not allocate.
 func Lookup(doc []byte, key string) Value {
-	for it := NewIter(doc); it.Next(); {
-		if string(it.Key()) == key {
-			return it.val
+	end := len(doc) - 1
+	for pos := 4; pos < end; {
+		t := Type(doc[pos])
+		from := pos + 1
+		to := from + len(key)
+		found := to < end && doc[to] == 0 && string(doc[from:to]) == key && strings.IndexByte(key, 0) < 0
+		if !found {
+			n := bytes.IndexByte(doc[from:end], 0)
+			if n < 0 {
+				break
+			}
+			to = from + n
+		}
+		at := to + 1
+		size := int(fixedSizes[t])
+		if size < 0 {
+			size = valueSize(t, doc[at:])
+		}
+		pos = at + size
+		if size < 0 || pos > end {
+			break
+		}
+		if found {
+			return Value{Type: t, Data: doc[at:pos:pos]}
 		}
 	}
 	return Value{}
 }
+
+// fixedSizes are the sizes of the types that have one; -1 for all others.
+var fixedSizes = func() (s [256]int8) {
+	for i := range s {
+		s[i] = -1
+	}
+	for t, n := range map[Type]int8{
+		Double: 8, Date: 8, Timestamp: 8, Int64: 8, Int32: 4, Bool: 1, Null: 0, Undefined: 0,
+		MinKey: 0, MaxKey: 0, ObjectID: 12, Decimal128: 16,
+	} {
+		s[t] = n
+	}
+	return s
+}()
 
 // LookupIndex returns element i of an array; missing if there is none.
 func LookupIndex(arr []byte, i int) Value {
