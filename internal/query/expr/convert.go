@@ -81,7 +81,7 @@ var convertSpec = namedSpec{
 // convertCall is a $convert. Its onError and onNull are evaluated only when they
 // are needed.
 type convertCall struct {
-	input, to, subtype, format, order, onError, onNull Expr
+	input, to, format, order, onError, onNull Expr
 }
 
 func compileConvert(c *call) (Expr, error) {
@@ -95,20 +95,8 @@ func compileConvert(c *call) (Expr, error) {
 	if err := c.require(vals[1], "to", errcode.FailedToParse); err != nil {
 		return nil, err
 	}
-	to, subtype := vals[1], bsonx.Value{}
-	if to.Type == bsonx.Object && !isOperatorDoc(to) {
-		inner := &call{name: "$convert's 'to' argument", arg: to, sc: c.sc}
-		parts, err := inner.named(&namedSpec{names: []string{"type", "subtype"}, unknown: errcode.FailedToParse})
-		if err != nil {
-			return nil, err
-		}
-		if err := inner.require(parts[0], "type", errcode.FailedToParse); err != nil {
-			return nil, err
-		}
-		to, subtype = parts[0], parts[1]
-	}
-	es := make([]Expr, 7)
-	for i, v := range []bsonx.Value{vals[0], to, subtype, vals[2], vals[3], vals[4], vals[5]} {
+	es := make([]Expr, len(vals))
+	for i, v := range vals {
 		if v.Type == bsonx.Missing {
 			continue
 		}
@@ -116,7 +104,7 @@ func compileConvert(c *call) (Expr, error) {
 			return nil, err
 		}
 	}
-	return foldIf(&convertCall{es[0], es[1], es[2], es[3], es[4], es[5], es[6]}, es, c.sc)
+	return foldIf(&convertCall{es[0], es[1], es[2], es[3], es[4], es[5]}, es, c.sc)
 }
 
 func evalOr(e Expr, env *Env) (bsonx.Value, error) {
@@ -128,15 +116,15 @@ func evalOr(e Expr, env *Env) (bsonx.Value, error) {
 
 // Eval implements Expr.
 func (c *convertCall) Eval(env *Env) (bsonx.Value, error) {
-	var vals [5]bsonx.Value
-	for i, e := range []Expr{c.input, c.to, c.subtype, c.format, c.order} {
+	var vals [4]bsonx.Value
+	for i, e := range []Expr{c.input, c.to, c.format, c.order} {
 		v, err := evalOr(e, env)
 		if err != nil {
 			return bsonx.Value{}, err
 		}
 		vals[i] = v
 	}
-	t, null, err := readTarget(vals[1], vals[2], vals[3], vals[4])
+	t, null, err := readTarget(vals[1], vals[2], vals[3])
 	if err != nil {
 		return bsonx.Value{}, err
 	}
@@ -157,9 +145,15 @@ func (c *convertCall) Eval(env *Env) (bsonx.Value, error) {
 }
 
 // readTarget reads the operands that say what to convert to; null says that one
-// of them is.
-func readTarget(to, subtype, format, order bsonx.Value) (t *target, null bool, err error) {
+// of them is. 'to' is a type or {type, subtype}.
+func readTarget(to, format, order bsonx.Value) (t *target, null bool, err error) {
 	t = &target{}
+	var subtype bsonx.Value
+	if to.Type == bsonx.Object {
+		if to, subtype, err = targetDoc(to); err != nil {
+			return nil, false, err
+		}
+	}
 	if bsonx.IsNullish(to) {
 		return t, true, nil
 	}
@@ -195,6 +189,23 @@ func readTarget(to, subtype, format, order bsonx.Value) (t *target, null bool, e
 		}
 	}
 	return t, false, nil
+}
+
+func targetDoc(to bsonx.Value) (typ, subtype bsonx.Value, err error) {
+	for it := bsonx.NewIter(to.Data); it.Next(); {
+		switch string(it.Key()) {
+		case "type":
+			typ = it.Value()
+		case "subtype":
+			subtype = it.Value()
+		default:
+			return typ, subtype, errcode.New(errcode.FailedToParse, "$convert's 'to' argument has an unknown field: %s", it.Key())
+		}
+	}
+	if typ.Type == bsonx.Missing {
+		err = errcode.New(errcode.FailedToParse, "$convert's 'to' argument requires 'type' when it is an object")
+	}
+	return typ, subtype, err
 }
 
 // typeArg reads a type by name or number.

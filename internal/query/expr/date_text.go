@@ -134,7 +134,7 @@ func dateToParts(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error
 	if err != nil {
 		return bsonx.Value{}, err
 	}
-	if bsonx.IsNullish(args[0]) || z == nil {
+	if z == nil {
 		return bsonx.NullValue, nil
 	}
 	iso := false
@@ -146,6 +146,9 @@ func dateToParts(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error
 			return bsonx.Value{}, errcode.New(errcode.Code(40521), "iso8601 must evaluate to a bool, found %s", bsonx.TypeName(args[2].Type))
 		}
 		iso = bsonx.Truthy(args[2])
+	}
+	if bsonx.IsNullish(args[0]) {
+		return bsonx.NullValue, nil
 	}
 	ms, err := coerceDate(args[0])
 	if err != nil {
@@ -209,28 +212,16 @@ func compileDateFromParts(c *call) (Expr, error) {
 
 func dateFromParts(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
 	var n [partZone]int64
-	for i := range n {
-		n[i] = 0
-		if i == partMonth || i == partDay || i == partISOWeek || i == partISODay {
-			n[i] = 1
-		}
-		if !given[i] {
-			continue
-		}
-		if bsonx.IsNullish(args[i]) {
-			return bsonx.NullValue, nil
-		}
-		v, ok := bsonx.IntegralOK(args[i])
-		if !ok {
-			return bsonx.Value{}, errcode.New(errcode.Code(40515), "'%s' must evaluate to an integer, found %s", dateFromPartsSpec.names[i], bsonx.TypeName(args[i].Type))
-		}
-		if err := checkPart(i, v); err != nil {
-			return bsonx.Value{}, err
-		}
-		n[i] = v
+	null, err := readParts(&n, args, given, partHour, partMillisecond)
+	if err != nil || null {
+		return bsonx.NullValue, err
 	}
 	z, err := zoneArg(args[partZone], given[partZone])
 	if err != nil || z == nil {
+		return bsonx.NullValue, err
+	}
+	null, err = readParts(&n, args, given, partYear, partISODay)
+	if err != nil || null {
 		return bsonx.NullValue, err
 	}
 	var ms int64
@@ -244,6 +235,31 @@ func dateFromParts(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, err
 		return bsonx.Value{}, errcode.New(errcode.DurationOverflow, "$dateFromParts: the date is out of range")
 	}
 	return env.Arena.Date(ms), nil
+}
+
+// readParts reads the parts from first to last in this order; null says that one
+// of them is, and the later ones were not looked at.
+func readParts(n *[partZone]int64, args []bsonx.Value, given []bool, first, last int) (null bool, err error) {
+	for i := first; i <= last; i++ {
+		if i == partMonth || i == partDay || i == partISOWeek || i == partISODay {
+			n[i] = 1
+		}
+		if !given[i] {
+			continue
+		}
+		if bsonx.IsNullish(args[i]) {
+			return true, nil
+		}
+		v, ok := bsonx.IntegralOK(args[i])
+		if !ok {
+			return false, errcode.New(errcode.Code(40515), "'%s' must evaluate to an integer, found %s", dateFromPartsSpec.names[i], bsonx.TypeName(args[i].Type))
+		}
+		if err := checkPart(i, v); err != nil {
+			return false, err
+		}
+		n[i] = v
+	}
+	return false, nil
 }
 
 // checkPart checks a part's range: years have one to four digits, and all but
