@@ -23,24 +23,31 @@ type cursor struct {
 	cap   LSN
 	since LSN
 	back  bool
+	// patience is how many versions are stepped over before the next seek.
+	patience int
 
-	key   []byte // without base and sentinel
-	lsn   LSN
-	size  int    // of the value; 0 for a tombstone
-	value []byte // of a copy, when back
+	key  []byte // without base and sentinel
+	lsn  LSN
+	size int // of the value; 0 for a tombstone
 
-	held []byte // backing of key and value when back
-	seek []byte
-	err  error
+	// When back, copies: the value is read only when it is asked for, because
+	// those of old versions stand in blocks of their own.
+	value   pebble.LazyValue
+	fetcher pebble.LazyFetcher
+	held    []byte // backing of key and value
+	buf     []byte // for values that are read late
+	seek    []byte
+	err     error
 }
 
-// stepsBeforeSeek is how many versions are stepped over before a seek is cheaper.
-const stepsBeforeSeek = 4
+// maxPatience is how many versions are stepped over before a seek is cheaper, at
+// first: once a key needed a seek, the next ones are expected to, too.
+const maxPatience = 16
 
 // openCursor opens level l; lower and upper are keys within the space, nil for
 // none.
 func (s *Store) openCursor(l Level, order int, sp Space, o *IterOptions) (*cursor, error) {
-	c := &cursor{order: order, tl: l.Timeline, cap: l.LSN, since: o.Since, back: o.Reverse}
+	c := &cursor{order: order, tl: l.Timeline, cap: l.LSN, since: o.Since, back: o.Reverse, patience: maxPatience}
 	c.base = appendSpace(nil, l.Timeline, sp)
 	po := pebble.IterOptions{KeyTypes: pebble.IterKeyTypePointsOnly}
 	po.LowerBound = append(append(append([]byte(nil), c.base...), o.Lower...), sentinel)
@@ -94,7 +101,9 @@ func (c *cursor) settle(ok bool) bool {
 		prefix, lsn := splitKey(c.it.Key())
 		for n := 0; lsn > c.cap; n++ {
 			// Too new. Older versions of the key follow, then other keys.
-			if n == stepsBeforeSeek {
+			if n == c.patience {
+				c.patience = 1
+				n = -1
 				c.seek = appendSuffix(append(c.seek[:0], prefix...), c.cap)
 				ok = c.it.SeekGE(c.seek)
 			} else {
@@ -105,6 +114,7 @@ func (c *cursor) settle(ok bool) bool {
 			}
 			prefix, lsn = splitKey(c.it.Key())
 		}
+		c.patience = min(2*c.patience, maxPatience)
 		if lsn <= c.since { // a block filter only skips
 			ok = c.it.NextPrefix()
 			continue
@@ -166,7 +176,8 @@ func (c *cursor) newestBack(prefix []byte) (found, more bool) {
 		if !c.hold() {
 			return false, false
 		}
-		if steps == stepsBeforeSeek {
+		if steps == c.patience {
+			c.patience = 1
 			c.seek = appendSuffix(c.seek, c.cap)
 			ok := c.it.SeekGE(c.seek)
 			if !ok || !c.hold() {
@@ -181,6 +192,7 @@ func (c *cursor) newestBack(prefix []byte) (found, more bool) {
 		}
 		p, lsn := splitKey(c.it.Key())
 		if !bytes.Equal(p, c.seek[:n]) {
+			c.patience = min(2*c.patience, maxPatience)
 			break
 		}
 		if lsn > c.cap {
@@ -206,24 +218,22 @@ func (c *cursor) fail() {
 
 // hold copies the engine's current version.
 func (c *cursor) hold() bool {
-	v, err := c.it.ValueAndErr()
-	if err != nil {
-		c.err = err
-		return false
-	}
 	prefix, lsn := splitKey(c.it.Key())
-	c.held = append(append(c.held[:0], prefix...), v...)
-	if !c.accept(c.held[:len(prefix)], lsn) {
-		return false
-	}
-	c.value, c.size = c.held[len(prefix):], len(v)
-	return true
+	c.held = append(c.held[:0], prefix...)
+	v := c.it.LazyValue()
+	c.size = v.Len()
+	c.value, c.held = v.Clone(c.held, &c.fetcher)
+	return c.accept(c.held[:len(prefix)], lsn)
 }
 
 // get returns the current value.
 func (c *cursor) get() ([]byte, error) {
 	if c.back {
-		return c.value, nil
+		v, own, err := c.value.Value(c.buf)
+		if own {
+			c.buf = v[:0]
+		}
+		return v, err
 	}
 	return c.it.ValueAndErr()
 }
