@@ -5,14 +5,14 @@
 package collate
 
 import (
-	"strings"
+	"math"
 	"sync"
 
-	"golang.org/x/text/collate"
 	"golang.org/x/text/language"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/numeric"
 )
 
 // Collation is a compiled collation. It is a bsonx.Collator. Safe for concurrent use.
@@ -20,8 +20,11 @@ type Collation struct {
 	spec  bsonx.Doc
 	opts  options
 	tag   language.Tag
-	pools *sync.Pool
+	pools *sync.Pool // of *keyer
 }
+
+// icuVersion is the version that MongoDB stores with a collation; it refuses others.
+const icuVersion = "57.1"
 
 type options struct {
 	locale      string
@@ -40,6 +43,7 @@ type options struct {
 // 40415 for an unknown field.
 func Parse(spec bsonx.Doc) (*Collation, error) {
 	o := options{caseFirst: "off", strength: 3, alternate: "non-ignorable", maxVariable: "punct"}
+	o.localeDefaults(spec)
 	if err := o.decode(spec); err != nil {
 		return nil, err
 	}
@@ -50,31 +54,25 @@ func Parse(spec bsonx.Doc) (*Collation, error) {
 		c.spec = b.Done()
 		return c, nil
 	}
+	if o.caseFirst != "off" && !o.caseLevel && o.strength < 3 {
+		return nil, errcode.New(errcode.BadValue,
+			"'caseFirst' is invalid unless 'caseLevel' is on or 'strength' is greater than 2")
+	}
 	if o.backwards && o.strength == 1 {
 		return nil, errcode.New(errcode.BadValue, "'backwards' is invalid with 'strength' of 1")
 	}
-	tag, err := language.Parse(strings.ReplaceAll(strings.SplitN(o.locale, "@", 2)[0], "_", "-"))
-	if err != nil || !known(tag) {
+	tag, ok := parseLocale(o.locale)
+	if !ok {
 		return nil, errcode.New(errcode.BadValue, "Field 'locale' is invalid in: { locale: %q }", o.locale)
+	}
+	if o.backwards {
+		tag, _ = tag.SetTypeForKey("kb", "true")
 	}
 	c.tag = tag
 	c.spec = o.document()
 	c.pools = &sync.Pool{New: func() any { return c.newKeyer() }}
 	return c, nil
 }
-
-func known(tag language.Tag) bool {
-	base, conf := tag.Base()
-	if conf == language.No {
-		return false
-	}
-	_, _, conf = collateMatcher().Match(tag)
-	return conf != language.No || base.String() == "en"
-}
-
-var collateMatcher = sync.OnceValue(func() language.Matcher {
-	return language.NewMatcher(collate.Supported())
-})
 
 func wrongType(k string, v bsonx.Value, want string) error {
 	return errcode.New(errcode.TypeMismatch, "BSON field 'collation.%s' is the wrong type '%s', expected type '%s'",
@@ -85,7 +83,7 @@ func (o *options) decode(spec bsonx.Doc) error {
 	seen := false
 	for it := bsonx.NewIter(spec); it.Next(); {
 		k, v := string(it.Key()), it.Value()
-		if v.Type == bsonx.Null && k != "locale" {
+		if v.Type == bsonx.Null && k != "locale" && k != "backwards" {
 			continue
 		}
 		switch k {
@@ -116,11 +114,16 @@ func (o *options) decode(spec bsonx.Doc) error {
 		case "backwards":
 			o.backwards = bsonx.Truthy(v)
 		case "strength":
-			n, ok := bsonx.IntegralOK(v)
+			n, ok := truncated(v)
 			if !ok || n < 1 || n > 5 {
-				return errcode.New(51024, "BSON field 'strength' value must be >= 1 and <= 5")
+				return errcode.New(errcode.BadValue, "BSON field 'collation.strength' value must be >= 1 and <= 5")
 			}
-			o.strength = int(n)
+			o.strength = n
+		case "version":
+			if version := string(bsonx.Str(v)); version != icuVersion {
+				return errcode.New(errcode.IncompatibleCollationVersion,
+					"Requested collation version '%s', but only '%s' is available", version, icuVersion)
+			}
 		case "caseFirst":
 			o.caseFirst = string(bsonx.Str(v))
 			if err := oneOf(k, o.caseFirst, "off", "upper", "lower"); err != nil {
@@ -164,7 +167,7 @@ func (o *options) document() bsonx.Doc {
 	b.String("maxVariable", o.maxVariable)
 	b.Bool("normalization", o.normalize)
 	b.Bool("backwards", o.backwards)
-	b.String("version", "57.1")
+	b.String("version", icuVersion)
 	return b.Done()
 }
 
@@ -191,34 +194,14 @@ func (c *Collation) Collator() bsonx.Collator {
 	return c
 }
 
-// keyer is a collator of x/text with its buffer: neither is safe for concurrent use.
-type keyer struct {
-	c   *collate.Collator
-	buf collate.Buffer
-}
-
-func (c *Collation) newKeyer() *keyer {
-	var opts []collate.Option
-	if c.opts.strength < 3 {
-		opts = append(opts, collate.IgnoreCase)
+// truncated returns a number without its fraction; false for NaN and infinities.
+func truncated(v bsonx.Value) (int, bool) {
+	f := numeric.ToFloat(v)
+	if !(f > -1000 && f < 1000) {
+		return 0, false
 	}
-	if c.opts.strength < 2 {
-		opts = append(opts, collate.IgnoreDiacritics)
+	if v.Type == bsonx.Decimal128 { // MongoDB rounds these
+		f = math.RoundToEven(f)
 	}
-	if c.opts.numeric {
-		opts = append(opts, collate.Numeric)
-	}
-	return &keyer{c: collate.New(c.tag, opts...)}
-}
-
-// Key returns the sort key of s.
-func (c *Collation) Key(s []byte) []byte {
-	if c.Simple() {
-		return s
-	}
-	k := c.pools.Get().(*keyer)
-	key := append([]byte(nil), k.c.Key(&k.buf, s)...)
-	k.buf.Reset()
-	c.pools.Put(k)
-	return key
+	return int(f), true
 }
