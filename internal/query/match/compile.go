@@ -88,10 +88,16 @@ func (c *compiler) document(doc bsonx.Doc) (Node, error) {
 func (c *compiler) field(name string, v bsonx.Value) (Node, error) {
 	if strings.HasPrefix(name, "$") {
 		top, ok := c.tops[name]
+		if !ok && name == "$not" {
+			return nil, bad("unknown top level operator: $not. If you are trying to negate an entire expression, use $nor.")
+		}
 		if !ok {
 			return nil, bad("unknown top level operator: %s. If you have a field name that starts with a '$' symbol, consider using $getField or $setField.", name)
 		}
 		return top(c, name, v)
+	}
+	if strings.Count(name, ".") >= bsonx.MaxDepth {
+		return nil, errcode.New(errcode.Code(5729100), "FieldPath is too long")
 	}
 	return c.condition(ParsePath(name), v)
 }

@@ -56,7 +56,6 @@ func fieldOps() map[string]fieldOp {
 		"$geoNear":       geoNear,
 		"$maxDistance":   geoOption,
 		"$minDistance":   geoOption,
-		"$comment":       func(*compiler, operand) (Node, error) { return &True{}, nil },
 	}
 }
 
@@ -66,7 +65,7 @@ func (c *compiler) compare(p Path, op Op, v bsonx.Value) (Node, error) {
 		return nil, bad("cannot compare to undefined")
 	case bsonx.Regex:
 		if op != Eq {
-			return nil, bad("Can't have RegEx as arg to predicate over field '%s'.", p)
+			return nil, bad("Can't have RegEx as arg to non-equality predicate over field '%s'.", p)
 		}
 	}
 	return &Compare{Path: p, Op: op, Value: v, coll: c.Collation}, nil
@@ -139,10 +138,10 @@ func negation(c *compiler, o operand) (Node, error) {
 		return not(n), nil
 	case bsonx.Object:
 	default:
-		return nil, bad("$not needs a regex or a document")
+		return nil, bad("$not argument must be a regex or an object")
 	}
 	if bsonx.IsEmpty(o.Value.Data) {
-		return nil, bad("$not cannot be empty")
+		return nil, bad("$not argument must be a non-empty object")
 	}
 	if err := c.enter(); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ package match
 
 import (
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/expr"
 )
 
@@ -20,9 +21,22 @@ type Options struct {
 	Collation bsonx.Collator
 	// Where allows $where (JavaScript). False: it is refused.
 	Where bool
-	// NoText, NoNear and NoExpr refuse $text, $near/$nearSphere and $expr: each
-	// is the error to return, or nil.
-	NoText, NoNear, NoExpr error
+	// NoText, NoNear, NoExpr, NoSchema and NoWhere refuse $text,
+	// $near/$nearSphere, $expr, $jsonSchema and $where: each is the error to
+	// return, or nil.
+	NoText, NoNear, NoExpr, NoSchema, NoWhere error
+}
+
+// Plain returns options that refuse what only the filter of a command may hold.
+func Plain() Options {
+	return Options{
+		NoExpr:   errcode.New(errcode.QueryFeatureNotAllowed, "$expr is not allowed in this context"),
+		NoSchema: errcode.New(errcode.QueryFeatureNotAllowed, "$jsonSchema is not allowed in this context"),
+		NoText:   bad("$text is not allowed in this context"),
+		NoWhere:  bad("$where is not allowed in this context"),
+		NoNear: errcode.New(errcode.Code(5626500), "$geoNear, $near, and $nearSphere are not allowed in this context, "+
+			"as these operators require sorting geospatial data. If you do not need sort, consider using $geoWithin instead."),
+	}
 }
 
 // Filter is a compiled filter. It is immutable and safe for concurrent use.
@@ -34,10 +48,30 @@ type Filter struct {
 
 // needs are facts about the whole tree.
 type needs struct {
-	text  *Text
-	near  *Geo
-	where bool
-	expr  bool
+	text   *Text
+	near   *Geo
+	where  bool
+	expr   bool
+	schema bool
+}
+
+// Plain returns the error with which Options of the function Plain would have
+// refused the filter, or nil.
+func (f *Filter) Plain() error {
+	o := Plain()
+	switch {
+	case f.need.expr:
+		return o.NoExpr
+	case f.need.schema:
+		return o.NoSchema
+	case f.need.text != nil:
+		return o.NoText
+	case f.need.where:
+		return o.NoWhere
+	case f.need.near != nil:
+		return o.NoNear
+	}
+	return nil
 }
 
 // Root returns the simplified tree: True for a filter that matches all.

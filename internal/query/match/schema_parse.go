@@ -18,7 +18,11 @@ type schemaParser struct {
 // A nil check adds nothing.
 type keyword func(p *schemaParser, name string, v bsonx.Value, all bsonx.Doc) (schemaCheck, error)
 
-func jsonSchema(_ *compiler, name string, v bsonx.Value) (Node, error) {
+func jsonSchema(c *compiler, _ string, v bsonx.Value) (Node, error) {
+	if c.NoSchema != nil {
+		return nil, c.NoSchema
+	}
+	c.need.schema = true
 	if v.Type != bsonx.Object {
 		return nil, errcode.New(errcode.TypeMismatch, "$jsonSchema must be an object, but found an element of type %s", bsonx.TypeName(v.Type))
 	}

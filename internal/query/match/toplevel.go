@@ -32,7 +32,7 @@ func topOps() map[string]topOp {
 
 func logical(c *compiler, name string, v bsonx.Value) (Node, error) {
 	if v.Type != bsonx.Array {
-		return nil, bad("%s must be an array", name)
+		return nil, bad("%s argument must be an array", name)
 	}
 	if err := c.enter(); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func logical(c *compiler, name string, v bsonx.Value) (Node, error) {
 	n := 0
 	for it := bsonx.NewIter(v.Data); it.Next(); n++ {
 		if it.Value().Type != bsonx.Object {
-			return nil, bad("$or/$and/$nor entries need to be full objects")
+			return nil, bad("%s argument's entries must be objects", name)
 		}
 		p, err := c.document(it.Value().Data)
 		if err != nil {
@@ -51,7 +51,7 @@ func logical(c *compiler, name string, v bsonx.Value) (Node, error) {
 		parts = append(parts, p)
 	}
 	if n == 0 {
-		return nil, bad("$and/$or/$nor must be a nonempty array")
+		return nil, bad("%s argument must be a non-empty array", name)
 	}
 	switch name {
 	case "$and":
@@ -85,6 +85,9 @@ func expression(c *compiler, name string, v bsonx.Value) (Node, error) {
 }
 
 func where(c *compiler, name string, v bsonx.Value) (Node, error) {
+	if c.NoWhere != nil {
+		return nil, c.NoWhere
+	}
 	if c.inner {
 		return nil, bad("$where can only be applied to the top-level document")
 	}
@@ -125,7 +128,10 @@ func always(c *compiler, name string, v bsonx.Value) (Node, error) {
 	return &False{}, nil
 }
 
-func sampleRate(_ *compiler, _ string, v bsonx.Value) (Node, error) {
+func sampleRate(c *compiler, _ string, v bsonx.Value) (Node, error) {
+	if c.inner {
+		return nil, bad("$sampleRate can only be applied to the top-level document")
+	}
 	if !bsonx.IsNumber(v) {
 		return nil, bad("argument to $sampleRate must be a numeric type")
 	}

@@ -17,32 +17,21 @@ type post interface {
 }
 
 // elemMatchField is {a: {$elemMatch: …}}: the first element that matches.
-func (p *parser) elemMatchField(path string, v, arg bsonx.Value) error {
+func (p *parser) elemMatchField(path []string, arg bsonx.Value) error {
 	switch {
-	case p.position:
-		return errcode.New(errcode.Code(31256), "Cannot specify positional operator and $elemMatch.")
 	case arg.Type != bsonx.Object:
 		return errcode.New(errcode.Code(31274), "elemMatch: Invalid argument, object required, but got %s", bsonx.TypeName(arg.Type))
-	case strings.Contains(path, "."):
+	case p.position:
+		return errcode.New(errcode.Code(31255), "Cannot specify positional operator and $elemMatch.")
+	case len(path) != 1:
 		return errcode.New(errcode.Code(31275), "Cannot use $elemMatch projection on a nested field.")
-	case bsonx.Len(v.Data) != 1:
-		return errOneOperator(v)
 	}
 	m, err := match.CompileElemMatch(arg, p.matchOptions())
 	if err != nil {
 		return err
 	}
-	parts, err := splitPath(path)
-	if err != nil {
-		return err
-	}
 	p.elemMatch = true
-	return p.root.add(parts, path, field{kind: compute, expr: &elemMatchExpr{name: path, match: m}})
-}
-
-func errOneOperator(v bsonx.Value) error {
-	return errcode.New(errcode.Code(15983),
-		"An object representing an expression must have exactly one field, but has %d", bsonx.Len(v.Data))
+	return p.root.add(path, field{kind: compute, expr: &elemMatchExpr{name: path[0], match: m}})
 }
 
 type elemMatchExpr struct {
@@ -101,17 +90,11 @@ func clampInt(v bsonx.Value) int {
 	return int(f)
 }
 
-func (p *parser) sliceField(path string, v bsonx.Value, s slice) error {
-	if bsonx.Len(v.Data) != 1 {
-		return errOneOperator(v)
-	}
-	parts, err := splitPath(path)
-	if err != nil {
-		return err
-	}
-	s.path = parts
+func (p *parser) sliceField(path []string, s slice) error {
+	s.path = path
+	p.slices = true
 	p.post = append(p.post, &s)
-	return p.root.add(parts, path, field{kind: keep})
+	return p.root.add(path, field{kind: keep})
 }
 
 func (s *slice) apply(_ *expr.Env, _, out bsonx.Doc) (bsonx.Doc, error) {
@@ -176,26 +159,30 @@ func (s *slice) bounds(n int) (from, to int) {
 }
 
 // positionalField is {"a.$": 1}: the element that the filter matched.
-func (p *parser) positionalField(path string) error {
+func (p *parser) positionalField(prefix []string, name string) error {
 	switch {
 	case p.position:
 		return errcode.New(errcode.Code(31276), "Cannot specify more than one positional projection per query.")
 	case p.elemMatch:
-		return errcode.New(errcode.Code(31255), "Cannot specify positional operator and $elemMatch.")
+		return errcode.New(errcode.Code(31256), "Cannot specify positional operator and $elemMatch.")
 	case p.Filter == nil:
 		return errcode.New(errcode.Code(51050), "Projections with a positional operator require a matcher")
+	case name == ".$":
+		return errcode.New(errcode.Code(5392900), "Projection on field .$ is invalid")
 	}
-	path = strings.TrimSuffix(path, ".$")
-	parts, err := splitPath(path)
+	path, err := p.path(prefix, strings.TrimSuffix(name, ".$"))
 	if err != nil {
 		return err
 	}
-	if err := p.setIncluding(path); err != nil {
+	if err := p.Filter.Plain(); err != nil {
 		return err
 	}
 	p.position = true
-	p.post = append([]post{&positional{path: parts, filter: p.Filter}}, p.post...)
-	return p.root.add(parts, path, field{kind: keep})
+	p.post = append([]post{&positional{path: path, filter: p.Filter}}, p.post...)
+	if err := p.root.add(path, field{kind: keep}); err != nil {
+		return err
+	}
+	return p.setIncluding(name)
 }
 
 type positional struct {

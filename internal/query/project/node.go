@@ -1,6 +1,8 @@
 package project
 
 import (
+	"strings"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/expr"
@@ -72,7 +74,8 @@ func (n *node) finish(inclusion bool) {
 
 // add puts a field at a path. It is an error if the path or a part of it has
 // one already (codes of the two cases: 31249 below a field, 31250 at or above).
-func (n *node) add(path []string, full string, f field) error {
+func (n *node) add(path []string, f field) error {
+	full := dotted(path)
 	for i, name := range path[:len(path)-1] {
 		at := n.find([]byte(name))
 		if at < 0 {
@@ -80,11 +83,7 @@ func (n *node) add(path []string, full string, f field) error {
 			at = len(n.fields) - 1
 		}
 		if n.fields[at].kind != sub {
-			rest := ""
-			for _, r := range path[i+1:] {
-				rest += "." + r
-			}
-			return errcode.New(errcode.Code(31249), "Path collision at %s remaining portion %s", full, rest[1:])
+			return errcode.New(errcode.Code(31249), "Path collision at %s remaining portion %s", full, dotted(path[i+1:]))
 		}
 		n = n.fields[at].node
 	}
@@ -95,6 +94,23 @@ func (n *node) add(path []string, full string, f field) error {
 	n.fields = append(n.fields, f)
 	return nil
 }
+
+// isLeaf reports whether a field stands at a path, and no further node.
+func (n *node) isLeaf(path []string) bool {
+	for i, name := range path {
+		at := n.find([]byte(name))
+		if at < 0 {
+			return false
+		}
+		if n.fields[at].kind != sub {
+			return i == len(path)-1
+		}
+		n = n.fields[at].node
+	}
+	return false
+}
+
+func dotted(path []string) string { return strings.Join(path, ".") }
 
 // writer applies nodes to documents.
 type writer struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/argon-db/argon/internal/query/match"
 )
 
-// maxDepth is how deep a specification may be nested.
+// maxDepth is how many components a path may have.
 const maxDepth = 200
 
 // parser compiles find's projection or the argument of $project.
@@ -18,9 +18,9 @@ type parser struct {
 	root  node
 	post  []post
 	state state
-	// of _id, which may differ from the rest
-	idIn, idOut         bool
-	position, elemMatch bool
+	// what decides an undecided state
+	idIn, idOut, slices, elemMatch, meta bool
+	position                             bool
 }
 
 // state says whether the fields are included or excluded.
@@ -35,190 +35,217 @@ const (
 // Compile compiles find's projection or the argument of $project. An empty one
 // keeps everything in find, and is an error (51272) in $project.
 func Compile(spec bsonx.Doc, o Options) (*Projection, error) {
-	if bsonx.IsEmpty(spec) && !o.Find {
-		return nil, errcode.New(errcode.Code(51272), "Invalid $project :: caused by :: projection specification must have at least one field")
-	}
 	p := parser{Options: o}
 	if p.Scope == nil {
 		p.Scope = expr.NewScope(expr.ScopeOptions{Collation: o.Collation})
 	}
-	if err := p.document("", spec, 0); err != nil {
-		return nil, err
+	err := p.compile(spec)
+	if err == nil {
+		return &Projection{root: &p.root, post: p.post}, nil
 	}
-	if p.state == undecided {
-		p.state = excluding
-		if p.idIn || p.elemMatch {
-			p.state = including
-		}
+	if !o.Find {
+		e := *errcode.As(err)
+		e.Message = "Invalid $project :: caused by :: " + e.Message
+		return nil, &e
 	}
-	if err := p.settle(); err != nil {
-		return nil, err
-	}
-	p.root.finish(p.state == including)
-	return &Projection{root: &p.root, post: p.post, stage: "$project"}, nil
+	return nil, err
 }
 
-// settle adds what an inclusion implies: _id, and the fields that $slice works
-// on. (An exclusion keeps them anyway.)
-func (p *parser) settle() error {
-	if p.state == excluding {
-		return nil
+func (p *parser) compile(spec bsonx.Doc) error {
+	if bsonx.IsEmpty(spec) && !p.Find {
+		return errcode.New(errcode.Code(51272), "projection specification must have at least one field")
 	}
-	if p.root.find([]byte("_id")) < 0 {
+	if err := p.document(nil, spec); err != nil {
+		return err
+	}
+	if p.state == undecided {
+		p.state = p.decide()
+	}
+	if p.state == including && p.root.find([]byte("_id")) < 0 {
 		p.root.fields = append(p.root.fields, field{name: "_id", kind: keep})
 	}
+	p.root.finish(p.state == including)
 	return nil
 }
 
-func (p *parser) document(prefix string, doc bsonx.Doc, depth int) error {
-	if depth > maxDepth {
-		return errcode.New(errcode.Overflow, "the projection is nested more than %d levels deep", maxDepth)
+// decide is for projections that name no field but _id, and have no expression
+// but find's own and $meta.
+func (p *parser) decide() state {
+	switch {
+	case p.slices:
+		if p.idIn {
+			return including
+		}
+	case p.elemMatch, p.meta && !p.Find, p.idIn:
+		return including
 	}
+	return excluding
+}
+
+func (p *parser) document(prefix []string, doc bsonx.Doc) error {
 	for it := bsonx.NewIter(doc); it.Next(); {
-		path := prefix + string(it.Key())
-		if err := p.element(path, it.Value(), depth); err != nil {
+		if err := p.element(prefix, string(it.Key()), it.Value()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *parser) element(path string, v bsonx.Value, depth int) error {
-	positional := strings.HasSuffix(path, ".$")
-	if positional && !p.Find {
+// path joins a name, which may be dotted, to what it stands below.
+func (p *parser) path(prefix []string, name string) ([]string, error) {
+	parts, err := expr.SplitPath(name)
+	if err != nil {
+		return nil, err
+	}
+	if len(prefix)+len(parts) > maxDepth {
+		return nil, errcode.New(errcode.Overflow, "FieldPath is too long")
+	}
+	return append(append([]string(nil), prefix...), parts...), nil
+}
+
+func (p *parser) element(prefix []string, name string, v bsonx.Value) error {
+	positional := strings.HasSuffix(name, ".$")
+	switch {
+	case positional && !p.Find:
 		return errcode.New(errcode.Code(31324), "Cannot use positional projection in aggregation projection")
-	}
-	if v.Type == bsonx.Object {
-		if positional {
-			return errcode.New(errcode.Code(31271), "positional projection cannot be used with an expression or sub object")
+	case strings.Contains(name, ".$."):
+		return errcode.New(errcode.Code(31394), "As of 4.4, it's illegal to specify positional operator in the middle of a path."+
+			"Positional projection may only be used at the end, for example: a.b.$. If the query previously used a form like a.b.$.d, remove the parts following the '$' and the results will be equivalent.")
+	case v.Type == bsonx.Object && positional:
+		return errcode.New(errcode.Code(31271), "positional projection cannot be used with an expression or sub object")
+	case v.Type == bsonx.Object:
+		return p.object(prefix, name, v)
+	case v.Type == bsonx.Bool || bsonx.IsNumber(v):
+		switch {
+		case bsonx.Truthy(v) && positional:
+			return p.positionalField(prefix, name)
+		case bsonx.Truthy(v):
+			return p.include(prefix, name)
+		case positional:
+			return errcode.New(errcode.Code(31395), "positional projection cannot be used with exclusion")
 		}
-		return p.object(path, v, depth)
-	}
-	if v.Type == bsonx.Bool || bsonx.IsNumber(v) {
-		if bsonx.Truthy(v) {
-			return p.include(path, positional)
-		}
-		return p.exclude(path, positional)
-	}
-	if positional {
+		return p.exclude(prefix, name)
+	case positional:
 		return errcode.New(errcode.Code(31308), "positional projection cannot be used with a literal")
 	}
-	if p.state == excluding {
-		return errcode.New(errcode.Code(31310), "Cannot use an expression %s in an exclusion projection", path)
-	}
-	return p.computed(path, v)
+	return p.literal(prefix, name, v)
 }
 
 // object is a sub-projection, or an expression.
-func (p *parser) object(path string, v bsonx.Value, depth int) error {
+func (p *parser) object(prefix []string, name string, v bsonx.Value) error {
+	if bsonx.IsEmpty(v.Data) {
+		return errcode.New(errcode.Code(51270), "An empty sub-projection is not a valid value. Found empty object at path %s", name)
+	}
+	path, err := p.path(prefix, name)
+	if err != nil {
+		return err
+	}
 	it := bsonx.NewIter(v.Data)
-	if !it.Next() {
-		return errcode.New(errcode.Code(51270), "An empty sub-projection is not a valid value. Found empty object at path %s", path)
+	it.Next()
+	if op := string(it.Key()); strings.HasPrefix(op, "$") && bsonx.Len(v.Data) == 1 {
+		return p.operator(path, op, v, it.Value())
 	}
-	name := string(it.Key())
-	if !strings.HasPrefix(name, "$") {
-		if _, err := splitPath(path); err != nil {
-			return err
-		}
-		return p.document(path+".", v.Data, depth+1)
+	if p.root.isLeaf(path) {
+		return errcode.New(errcode.Code(31250), "Path collision at %s", dotted(path))
 	}
-	arg := it.Value()
-	if p.Find {
-		switch name {
-		case "$elemMatch":
-			return p.elemMatchField(path, v, arg)
-		case "$slice":
-			if s, ok := findSlice(arg); ok {
-				return p.sliceField(path, v, s)
-			}
-		}
-	}
-	if name == "$meta" {
-		return p.meta(path, v)
-	}
-	if p.state == excluding {
-		return errcode.New(errcode.Code(31252), "Cannot use expression other than $meta in exclusion projection")
-	}
-	return p.computed(path, v)
+	return p.document(path, v.Data)
 }
 
-// meta adds a field from the document's metadata, to an exclusion as well.
-func (p *parser) meta(path string, v bsonx.Value) error {
-	parts, err := splitPath(path)
-	if err != nil {
-		return err
+func (p *parser) operator(path []string, op string, v, arg bsonx.Value) error {
+	switch op {
+	case "$elemMatch":
+		if !p.Find {
+			return errcode.New(errcode.InvalidPipelineOperator, "Cannot use $elemMatch in this context")
+		}
+		return p.elemMatchField(path, arg)
+	case "$slice":
+		if s, ok := findSlice(arg); ok && p.Find {
+			return p.sliceField(path, s)
+		}
+	case "$meta":
+		p.meta = true
+	default:
+		if !expr.IsOperator(op) {
+			return errcode.New(errcode.Code(31325), "Unknown expression %s", op)
+		}
+	}
+	if op != "$meta" {
+		if p.state == excluding {
+			return errcode.New(errcode.Code(31252), "Cannot use expression other than $meta in exclusion projection")
+		}
+		p.state = including
 	}
 	e, err := expr.Compile(v, p.Scope)
 	if err != nil {
 		return err
 	}
-	return p.root.add(parts, path, field{kind: compute, expr: e})
+	return p.root.add(path, field{kind: compute, expr: e})
 }
 
-func (p *parser) computed(path string, v bsonx.Value) error {
-	parts, err := splitPath(path)
-	if err != nil {
-		return err
-	}
+func (p *parser) literal(prefix []string, name string, v bsonx.Value) error {
 	e, err := expr.Compile(v, p.Scope)
 	if err != nil {
 		return err
 	}
-	p.state = including
-	return p.root.add(parts, path, field{kind: compute, expr: e})
-}
-
-func (p *parser) include(path string, positional bool) error {
-	if positional {
-		return p.positionalField(path)
-	}
-	parts, err := splitPath(path)
+	path, err := p.path(prefix, name)
 	if err != nil {
 		return err
 	}
-	if path == "_id" {
-		p.idIn = true
-	} else if err := p.setIncluding(path); err != nil {
+	if err := p.root.add(path, field{kind: compute, expr: e}); err != nil {
 		return err
 	}
-	return p.root.add(parts, path, field{kind: keep})
-}
-
-func (p *parser) setIncluding(path string) error {
 	if p.state == excluding {
-		return errcode.New(errcode.Code(31253), "Cannot do inclusion on field %s in exclusion projection", path)
+		return errcode.New(errcode.Code(31310), "Cannot use an expression %s: %s in an exclusion projection", name, shortText(v))
 	}
 	p.state = including
 	return nil
 }
 
-func (p *parser) exclude(path string, positional bool) error {
-	if positional {
-		return errcode.New(errcode.Code(31395), "positional projection cannot be used with exclusion")
-	}
-	parts, err := splitPath(path)
+func (p *parser) include(prefix []string, name string) error {
+	path, err := p.path(prefix, name)
 	if err != nil {
 		return err
 	}
-	if path == "_id" {
+	if err := p.root.add(path, field{kind: keep}); err != nil {
+		return err
+	}
+	if name == "_id" && len(prefix) == 0 {
+		p.idIn = true
+		return nil
+	}
+	return p.setIncluding(name)
+}
+
+func (p *parser) setIncluding(name string) error {
+	if p.state == excluding {
+		return errcode.New(errcode.Code(31253), "Cannot do inclusion on field %s in exclusion projection", name)
+	}
+	p.state = including
+	return nil
+}
+
+func (p *parser) exclude(prefix []string, name string) error {
+	path, err := p.path(prefix, name)
+	if err != nil {
+		return err
+	}
+	if err := p.root.add(path, field{kind: drop}); err != nil {
+		return err
+	}
+	if name == "_id" && len(prefix) == 0 {
 		p.idOut = true
-	} else {
-		if p.state == including {
-			return errcode.New(errcode.Code(31254), "Cannot do exclusion on field %s in inclusion projection", path)
-		}
-		p.state = excluding
+		return nil
 	}
-	return p.root.add(parts, path, field{kind: drop})
+	if p.state == including {
+		return errcode.New(errcode.Code(31254), "Cannot do exclusion on field %s in inclusion projection", name)
+	}
+	p.state = excluding
+	return nil
 }
 
-// splitPath splits a path, and says what to do about a "$" within it.
-func splitPath(path string) ([]string, error) {
-	if strings.Contains(path, ".$.") {
-		return nil, errcode.New(errcode.Code(31394), "As of 4.4, it's illegal to specify positional operator in the middle of a path. Positional projection may only be used at the end, for example: a.b.$. If the query previously used a form like a.b.$.d, remove the parts following the '$' and the results will be equivalent.")
-	}
-	return expr.SplitPath(path)
-}
-
+// matchOptions are for $elemMatch, in which nothing but conditions may stand.
 func (p *parser) matchOptions() match.Options {
-	return match.Options{Scope: p.Scope, Collation: p.Collation}
+	o := match.Plain()
+	o.Scope, o.Collation = p.Scope, p.Collation
+	return o
 }

@@ -29,7 +29,6 @@ type Projection struct {
 	root    *node
 	post    []post    // what find does to the projected document, in turn
 	replace expr.Expr // of $replaceRoot; then there is nothing else
-	stage   string
 }
 
 // Apply returns the projected document in memory of its own. env.Root is set to

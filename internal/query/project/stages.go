@@ -36,7 +36,7 @@ func CompileAddFields(spec bsonx.Doc, o Options) (*Projection, error) {
 		}
 	}
 	a.root.finish(false)
-	return &Projection{root: &a.root, stage: "$addFields"}, nil
+	return &Projection{root: &a.root}, nil
 }
 
 func (a *adder) field(parts []string, path string, v bsonx.Value) error {
@@ -63,7 +63,7 @@ func (a *adder) field(parts []string, path string, v bsonx.Value) error {
 	if err != nil {
 		return err
 	}
-	return a.root.add(parts, path, field{kind: compute, expr: e})
+	return a.root.add(parts, field{kind: compute, expr: e})
 }
 
 // object is {a: {b: …}}, which adds to the fields of a.
@@ -117,12 +117,12 @@ func CompileUnset(arg bsonx.Value, _ Options) (*Projection, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := root.add(parts, path, field{kind: drop}); err != nil {
+		if err := root.add(parts, field{kind: drop}); err != nil {
 			return nil, err
 		}
 	}
 	root.finish(false)
-	return &Projection{root: root, stage: "$unset"}, nil
+	return &Projection{root: root}, nil
 }
 
 // CompileReplaceRoot compiles the argument of $replaceRoot.
@@ -152,5 +152,5 @@ func CompileReplaceWith(arg bsonx.Value, o Options) (*Projection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Projection{replace: e, stage: "$replaceWith"}, nil
+	return &Projection{replace: e}, nil
 }

@@ -272,12 +272,8 @@ func parsePullAll(p *parser, _ string, v bsonx.Value) (operator, error) {
 // documents; operators and regular expressions are for the elements themselves;
 // anything else is compared.
 func parsePull(p *parser, _ string, v bsonx.Value) (operator, error) {
-	o := match.Options{
-		Collation: p.u.coll,
-		NoExpr:    errcode.New(errcode.QueryFeatureNotAllowed, "$expr is not allowed in this context"),
-		NoText:    bad("$text is not allowed in this context"),
-		NoNear:    errcode.New(errcode.Code(5626500), "$geoNear, $near, and $nearSphere are not allowed in this context"),
-	}
+	o := match.Plain()
+	o.Collation = p.u.coll
 	switch {
 	case v.Type == bsonx.Object && !match.StartsWithOperator(v.Data):
 		f, err := match.Compile(v.Data, o)

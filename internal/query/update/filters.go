@@ -17,12 +17,9 @@ type arrayFilter struct {
 func compileFilters(docs []bsonx.Doc, coll bsonx.Collator) ([]arrayFilter, error) {
 	var out []arrayFilter
 	for _, doc := range docs {
-		f, err := match.Compile(doc, match.Options{
-			Collation: coll,
-			NoExpr:    errcode.New(errcode.QueryFeatureNotAllowed, "$expr is not allowed in this context"),
-			NoText:    bad("$text is not allowed in this context"),
-			NoNear:    errcode.New(errcode.Code(5626500), "$geoNear, $near, and $nearSphere are not allowed in this context"),
-		})
+		o := match.Plain()
+		o.Collation = coll
+		f, err := match.Compile(doc, o)
 		if err != nil {
 			e := *errcode.As(err)
 			e.Message = "Error parsing array filter :: caused by :: " + e.Message
