@@ -45,7 +45,8 @@ var layers = [][]string{
 	{"internal/store"},
 	{"internal/wal"},
 	{"internal/idl", "internal/keyenc"},
-	{"internal/numeric", "internal/collate", "internal/wire"},
+	{"internal/collate"},
+	{"internal/numeric", "internal/wire"},
 	{"internal/bsonx"},
 	{"internal/errcode", "internal/clock", "internal/version"},
 }
