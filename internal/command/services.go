@@ -6,8 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
 )
 
 // Services are what commands work with. One for the whole server; its fields
@@ -20,6 +23,10 @@ type Services struct {
 	Ops      *session.Ops
 	Params   *Params
 	Stats    *Stats
+	// Txns, Catalog and Branches are the data; nil without storage.
+	Txns     *txn.Manager
+	Catalog  *catalog.Catalog
+	Branches *branch.Service
 	Started  time.Time
 	Host     Host
 	// ClusterTime returns the time of the newest commit, or the clock's.

@@ -43,7 +43,8 @@ type Server struct {
 	addr     net.Addr
 	httpAddr net.Addr
 	failed   chan error
-	stop     chan struct{}
+	stop     context.CancelFunc // ends the background work
+	idle     chan struct{}      // closed when it has ended
 	closers  []func() error
 }
 
@@ -63,7 +64,7 @@ func Start(o Options) (*Server, error) {
 	}
 	lines := newLogLines(o.LogTo)
 	s := &Server{o: o, log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: o.LogLevel})),
-		failed: make(chan error, 2), stop: make(chan struct{})}
+		failed: make(chan error, 3), idle: make(chan struct{})}
 	s.services = command.NewServices(o.Clock, s.log)
 	s.services.LogLines = lines.Lines
 	if err := s.start(); err != nil {
@@ -95,13 +96,12 @@ func (s *Server) start() error {
 			s.failed <- err
 		}
 	}()
-	go s.background()
+	ctx, cancel := context.WithCancel(context.Background())
+	s.stop = cancel
+	go s.background(ctx)
 	s.log.Info("listening", "wire", s.addr.String(), "http", s.HTTPAddr(), "dir", s.o.Dir, "version", version.Argon)
 	return nil
 }
-
-// openStorage opens what the commands read and write.
-func (s *Server) openStorage() error { return nil }
 
 func (s *Server) startHTTP() error {
 	if s.o.HTTP == "" {
@@ -121,16 +121,18 @@ func (s *Server) startHTTP() error {
 	return nil
 }
 
-// background closes idle cursors and sessions now and then.
-func (s *Server) background() {
+// background closes idle cursors and sessions and keeps the store tidy.
+func (s *Server) background(ctx context.Context) {
+	defer close(s.idle)
 	t := time.NewTicker(30 * time.Second)
 	defer t.Stop()
 	for {
 		select {
-		case <-s.stop:
+		case <-ctx.Done():
 			return
 		case <-t.C:
 			s.services.Expire()
+			s.sweep(ctx)
 		}
 	}
 }
@@ -167,7 +169,8 @@ func (s *Server) Wait(ctx context.Context) error {
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.o.DrainTimeout)
 	defer cancel()
-	close(s.stop)
+	s.stop()
+	<-s.idle
 	err := s.wire.Shutdown(ctx)
 	if s.http != nil {
 		err = errors.Join(err, s.http.Shutdown(ctx))
