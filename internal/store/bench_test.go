@@ -140,6 +140,13 @@ func BenchmarkGet(b *testing.B) {
 	for _, n := range []int{1, 5, 20, 100} {
 		b.Run(fmt.Sprintf("ancestors/%d", n), func(b *testing.B) { get(b, chain(b, s, n, true), false) })
 	}
+	b.Run("ancestors/100/untouched", func(b *testing.B) {
+		v := chain(b, s, 100, false)
+		for i := range v[:100] {
+			v[i].Timeline += 1 << 20
+		}
+		get(b, v, false)
+	})
 	b.Run("old", func(b *testing.B) { // a random LSN of a key with many versions
 		s := benchStore(b)
 		fill(b, s, 1, 1000, 1000)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"errors"
 	"slices"
 )
 
@@ -53,22 +52,26 @@ func (s *Store) NewIter(v []Level, o IterOptions) *Iter {
 		it.err = ErrClosed
 		return it
 	}
-	r := s.NewReader() // before the engine's iterators: they see at least as much
-	defer func() { it.err = errors.Join(it.err, r.Close()) }()
+	now := s.Visible().LSN // before the engine's iterators: they see at least as much
+	var r *Reader
+	if len(v) > 1 {
+		r = s.borrow(v)
+		defer func() { it.err = s.giveBack(r, it.err) }()
+	}
 	for i, l := range v {
-		l.LSN = min(l.LSN, r.asOf)
+		l.LSN = min(l.LSN, now)
 		if l.LSN <= o.Since {
 			continue
 		}
 		if i > 0 && o.Space.kind != spaceMeta {
-			// Most ancestors never touched the collection: its tally tells for less
-			// than it takes to open an iterator.
-			_, at, err := r.Tally(l, o.Space.coll)
+			// Most ancestors never touched the collection: to know that costs less than
+			// an iterator.
+			ok, err := r.touched(l, o.Space.coll)
 			if err != nil {
 				it.err = err
 				return it
 			}
-			if at == 0 || at <= o.Since {
+			if !ok {
 				continue
 			}
 		}

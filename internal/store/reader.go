@@ -84,7 +84,14 @@ func (r *Reader) newest(tl Timeline, sp Space, key []byte, lsn LSN) (value []byt
 // was deleted is not ok, and at is the LSN of the deletion; a key that never was
 // has at 0. The value is valid until the next call.
 func (r *Reader) Get(v []Level, sp Space, key []byte) (value []byte, at LSN, ok bool, err error) {
-	for _, l := range v {
+	for i, l := range v {
+		if i > 0 && len(v) > 2 && sp.kind != spaceMeta {
+			if ok, err := r.touched(l, sp.coll); err != nil {
+				return nil, 0, false, err
+			} else if !ok {
+				continue
+			}
+		}
 		value, at, ok, err = r.newest(l.Timeline, sp, key, min(l.LSN, r.asOf))
 		if err != nil {
 			return nil, 0, false, err
@@ -106,15 +113,15 @@ func entryValue(sp Space, value []byte) []byte {
 
 // Get is Reader.Get as of now; the value is the caller's own.
 func (s *Store) Get(v []Level, sp Space, key []byte) (value []byte, at LSN, ok bool, err error) {
-	r := s.NewReader()
+	if s.closed.Load() {
+		return nil, 0, false, ErrClosed
+	}
+	r := s.borrow(v)
 	value, at, ok, err = r.Get(v, sp, key)
 	if ok {
 		value = append([]byte(nil), value...)
 	}
-	if cerr := r.Close(); err == nil {
-		err = cerr
-	}
-	return value, at, ok, err
+	return value, at, ok, s.giveBack(r, err)
 }
 
 // LatestLSN returns the LSN of the newest version of a key on a timeline itself,

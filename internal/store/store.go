@@ -67,7 +67,9 @@ type Store struct {
 	nextID  uint64
 	limitID uint64
 
-	pins pinSet
+	pins    pinSet
+	readers readerPool
+	touches touchCache
 }
 
 // Errors of the store.
@@ -158,6 +160,9 @@ func (s *Store) Close() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.readers.drain(true); err != nil {
+		return err
+	}
 	if !s.opt.ReadOnly {
 		if err := s.db.Flush(); err != nil {
 			return err
