@@ -4,12 +4,18 @@ package command
 // command's own file.
 func table() []*Spec {
 	return []*Spec{
+		aggregateCommand,
 		buildInfoCommand,
 		connectionStatusCommand,
 		connPoolStatsCommand,
+		countCommand,
 		currentOpCommand,
+		deleteCommand,
+		distinctCommand,
 		endSessionsCommand,
 		featuresCommand,
+		findAndModifyCommand,
+		findCommand,
 		fsyncCommand,
 		fsyncUnlockCommand,
 		getClusterParameterCommand,
@@ -20,6 +26,7 @@ func table() []*Spec {
 		getParameterCommand,
 		helloCommand,
 		hostInfoCommand,
+		insertCommand,
 		isDBGridCommand,
 		isMasterCommand,
 		killAllSessionsCommand,
@@ -41,6 +48,7 @@ func table() []*Spec {
 		setParameterCommand,
 		startSessionCommand,
 		topCommand,
+		updateCommand,
 		whatsMyURICommand,
 	}
 }

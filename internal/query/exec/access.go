@@ -69,3 +69,17 @@ func (*Nothing) Open(*txn.View, *Stats) Iterator { return nothing{} }
 
 func (nothing) Next(context.Context) (Row, error) { return Row{}, errEOF }
 func (nothing) Close() error                      { return nil }
+
+// FindKey returns the key of the row with that _id; nil when there is none.
+func FindKey(ctx context.Context, v *txn.View, c *Collection, id bsonx.Value) ([]byte, error) {
+	if c.IDEntries == nil {
+		return c.RowKey(id), nil
+	}
+	key := c.RowKey(id)
+	it := v.ScanIndex(c.ID, c.IDEntries.ID, txn.ScanOptions{Lower: key, Upper: append(key[:len(key):len(key)], 0xff)})
+	defer func() { _ = it.Close() }()
+	if !it.Next() {
+		return nil, it.Err()
+	}
+	return append([]byte(nil), it.Key()[len(key):]...), nil
+}

@@ -63,3 +63,13 @@ func (c *Collection) Index(name string) *Index {
 	}
 	return nil
 }
+
+// HasPartial reports whether some index has a partial filter.
+func (c *Collection) HasPartial() bool {
+	for _, ix := range c.Indexes {
+		if ix.Partial != nil {
+			return true
+		}
+	}
+	return false
+}

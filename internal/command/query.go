@@ -1,0 +1,218 @@
+package command
+
+import (
+	"context"
+	"os"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/collate"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/expr"
+	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/query/match"
+	"github.com/argon-db/argon/internal/query/plan"
+	"github.com/argon-db/argon/internal/query/stage"
+)
+
+// query is what the parts of one statement share: variables, collation and the
+// command's constants.
+type query struct {
+	src   *source
+	scope *expr.Scope
+	q     *expr.Query
+	vars  []bsonx.Value
+	coll  bsonx.Collator // nil: bytes
+	given bool           // the command named a collation
+	// allowDisk lets blocking stages go on on disk.
+	allowDisk bool
+}
+
+// newQuery prepares a statement on a collection: collation is the command's own
+// (nil: the collection's), let its variables.
+func (s *source) newQuery(ctx context.Context, t *target, collation, let bsonx.Doc) (*query, error) {
+	q := &query{src: s, allowDisk: true}
+	if collation != nil && !bsonx.IsEmpty(collation) {
+		c, err := collate.Parse(collation)
+		if err != nil {
+			return nil, err
+		}
+		q.coll, q.given = c.Collator(), true
+	} else if t != nil && t.coll != nil {
+		q.coll = t.coll.Collation
+	}
+	sec, inc := s.sv.ClusterTime()
+	q.q = &expr.Query{
+		Now:         s.sv.Clock.Now().UnixMilli(),
+		ClusterTime: bsonx.TimestampValue(sec, inc),
+		Collation:   q.coll,
+		Interrupt:   func() error { return exec.Interrupted(ctx) },
+	}
+	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll})
+	return q, q.let(let)
+}
+
+// setCollation gives the statement another collation, before anything of it is
+// compiled.
+func (q *query) setCollation(c bsonx.Collator) {
+	q.coll = c
+	eq := *q.q
+	eq.Collation = c
+	q.q = &eq
+	if len(q.vars) == 0 {
+		q.scope = expr.NewScope(expr.ScopeOptions{Collation: c})
+	}
+}
+
+// let evaluates the command's variables, which are constants.
+func (q *query) let(let bsonx.Doc) error {
+	for it := bsonx.NewIter(let); it.Next(); {
+		name := string(it.Key())
+		if err := expr.CheckVariableName(name); err != nil {
+			return err
+		}
+		e, err := expr.Compile(it.Value(), q.scope)
+		if err != nil {
+			return err
+		}
+		env := q.env()
+		env.Root = bsonx.DocValue(bsonx.EmptyDoc)
+		v, err := e.Eval(env)
+		if err != nil {
+			return err
+		}
+		var slot int
+		q.scope, slot = q.scope.Define(name)
+		for len(q.vars) <= slot {
+			q.vars = append(q.vars, bsonx.Value{})
+		}
+		q.vars[slot] = bsonx.Clone(v)
+	}
+	return nil
+}
+
+// env returns a new environment with the command's variables.
+func (q *query) env() *expr.Env {
+	env := expr.NewEnv(q.q, q.scope)
+	for i, v := range q.vars {
+		env.SetVar(i, v)
+	}
+	return env
+}
+
+// filter compiles a filter; nil for one that is empty.
+func (q *query) filter(d bsonx.Doc) (*match.Filter, error) {
+	if d == nil {
+		d = bsonx.EmptyDoc
+	}
+	return match.Compile(d, match.Options{Scope: q.scope, Collation: q.coll})
+}
+
+// open is the context that pipeline stages run in.
+func (q *query) open(ns stage.Namespace) *stage.OpenContext {
+	return &stage.OpenContext{Query: q.q, Vars: q.vars, Collections: &collections{q}, NS: ns,
+		Memory: stage.Memory{AllowDiskUse: q.allowDisk, TempDir: os.TempDir()}}
+}
+
+// parse is the context that pipelines are parsed in.
+func (q *query) parse(ns stage.Namespace) *stage.ParseContext {
+	return &stage.ParseContext{NS: ns, Scope: q.scope, Collation: q.coll, Transaction: q.src.about.inTxn,
+		APIStrict: q.src.about.apiStrict, ReadConcern: q.src.about.readConcern}
+}
+
+// reader answers the planner's questions from a view.
+type reader struct{ db *database }
+
+// Multikey implements plan.Reader.
+func (r reader) Multikey(ctx context.Context, c *exec.Collection, ix *exec.Index) (index.Multikey, error) {
+	return exec.Multikey(ctx, r.db.view, c, ix)
+}
+
+// Sample implements plan.Reader.
+func (r reader) Sample(ctx context.Context, _ *exec.Collection, a exec.Access, limit int) (int, error) {
+	return exec.SampleKeys(ctx, a.Open(r.db.view, &exec.Stats{}), limit)
+}
+
+// choose plans a query on a target that is a collection.
+func (t *target) choose(ctx context.Context, pq *plan.Query) (*plan.Plan, error) {
+	pq.Coll = t.coll
+	return plan.Choose(ctx, pq, reader{t.db})
+}
+
+// rows opens a plan's rows, filtered.
+func (q *query) rows(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
+	it := p.Access.Open(t.db.view, st)
+	if p.Filter != nil && !p.Filter.MatchesAll() {
+		it = exec.NewFilter(it, p.Filter, q.env())
+	}
+	return it
+}
+
+// sorted puts a sort behind it, of limit rows if that is not 0.
+func (q *query) sorted(it exec.Iterator, ns stage.Namespace, sort bsonx.Doc, limit int64) (exec.Iterator, error) {
+	b := bsonx.NewDoc(nil)
+	b.Doc("$sort", sort)
+	pipeline := []bsonx.Doc{b.Done()}
+	if limit > 0 {
+		l := bsonx.NewDoc(nil)
+		l.Int64("$limit", limit)
+		pipeline = append(pipeline, l.Done())
+	}
+	p, err := stage.Parse(pipeline, q.parse(ns))
+	if err != nil {
+		_ = it.Close()
+		return nil, err
+	}
+	return p.Open(q.open(ns), it)
+}
+
+// hintField takes a hint: a string or a document; other types are FailedToParse.
+var hintField = idl.Field{Name: "hint", Types: idl.Any, Check: checkHint}
+
+func checkHint(v bsonx.Value) error {
+	switch v.Type {
+	case bsonx.String:
+		return nil
+	case bsonx.Object:
+		return checkHintDoc(v.Data)
+	}
+	return errcode.New(errcode.FailedToParse, "Hint must be a string or an object")
+}
+
+// checkHintDoc checks $natural: it stands alone and is 1 or -1.
+func checkHintDoc(d bsonx.Doc) error {
+	n := bsonx.Lookup(d, "$natural")
+	if bsonx.IsMissing(n) {
+		return nil
+	}
+	if bsonx.Len(d) != 1 {
+		return errcode.New(errcode.BadValue, "$natural hint may not be combined with other fields")
+	}
+	if i, ok := bsonx.IntegralOK(n); !ok || i != 1 && i != -1 {
+		return errcode.New(errcode.BadValue, "$natural hint must be 1 or -1")
+	}
+	return nil
+}
+
+// cursorRows turns rows into what a cursor yields, and closes the source with it.
+type cursorRows struct {
+	it  exec.Iterator
+	src *source
+}
+
+// Next implements session.Iterator.
+func (c *cursorRows) Next(ctx context.Context) (bsonx.Doc, error) {
+	row, err := c.it.Next(ctx)
+	return row.Doc, err
+}
+
+// Exhausted reports that no more documents follow.
+func (c *cursorRows) Exhausted() bool { return exec.Exhausted(c.it) }
+
+// Close implements session.Iterator.
+func (c *cursorRows) Close() error {
+	err := c.it.Close()
+	c.src.close()
+	return err
+}

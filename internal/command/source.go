@@ -1,0 +1,247 @@
+package command
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
+)
+
+// source is what one command reads and writes: a transaction, and the databases
+// that the command has touched, each as one view. All reads of a command go
+// through it, so they see one moment.
+type source struct {
+	sv    *Services
+	about about
+	tx    *txn.Txn
+	owned bool // the command's own, not a session's transaction
+	dbs   []*database
+	empty txn.Savepoint // before any write
+}
+
+// about is what a source keeps of its command: a cursor outlives the request.
+type about struct {
+	db          string
+	inTxn       bool
+	apiStrict   bool
+	readConcern string
+}
+
+// database is one database (a branch, perhaps at a point) in a source.
+type database struct {
+	name string
+	ref  *branch.Ref
+	view *txn.View
+	snap *catalog.Snapshot
+	ver  int // of the transaction's own catalog changes, when snap was taken
+}
+
+// openSource begins to read. In a transaction it is the session's.
+func (rq *Request) openSource(ctx context.Context) (*source, error) {
+	if rq.InTxn {
+		tx, err := rq.sessionTxn()
+		if err != nil {
+			return nil, err
+		}
+		return &source{sv: rq.Services, about: rq.about(), tx: tx}, nil
+	}
+	return &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{}), owned: true}, nil
+}
+
+func (rq *Request) about() about {
+	return about{db: rq.DB, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level,
+		apiStrict: bsonx.Truthy(rq.Args.Generic.Get(idl.APIStrict))}
+}
+
+// close ends the source. A session's transaction goes on.
+func (s *source) close() {
+	if s.owned {
+		s.tx.Abort()
+	}
+}
+
+// db resolves a database name.
+func (s *source) db(ctx context.Context, name string) (*database, error) {
+	for _, d := range s.dbs {
+		if d.name == name {
+			return d, s.refresh(d)
+		}
+	}
+	ref, err := s.sv.Branches.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{name: name, ref: ref, ver: -1}
+	d.view = s.tx.View(ref.Levels, !ref.ReadOnly)
+	s.dbs = append(s.dbs, d)
+	return d, s.refresh(d)
+}
+
+// refresh takes the catalog's snapshot again when the transaction has changed it.
+func (s *source) refresh(d *database) error {
+	if v := d.view.MetaVersion(); d.snap == nil || v != d.ver {
+		snap, err := s.sv.Catalog.Snapshot(d.view)
+		if err != nil {
+			return err
+		}
+		d.snap, d.ver = snap, v
+	}
+	return nil
+}
+
+// target is a collection as a command named it. coll is nil when there is none,
+// entry when there is neither a collection nor a view.
+type target struct {
+	db    *database
+	name  string
+	entry *catalog.Collection
+	coll  *exec.Collection
+}
+
+// ns is the full namespace.
+func (t *target) ns() string { return t.db.name + "." + t.name }
+
+// isView reports whether the target is a view.
+func (t *target) isView() bool { return t.entry != nil && t.entry.Type == catalog.TypeView }
+
+// target finds a collection or view.
+func (s *source) target(ctx context.Context, db, name string) (*target, error) {
+	d, err := s.db(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{db: d, name: name}
+	e, ok := d.snap.Collection(name)
+	if !ok {
+		return t, nil
+	}
+	t.entry = e
+	if e.Type != catalog.TypeView {
+		t.coll, err = exec.Compile(e)
+	}
+	return t, err
+}
+
+// writable finds the collection for a write, creating it if need be. Errors:
+// CommandNotSupportedOnView (166) for a view and for a point in the past.
+func (s *source) writable(ctx context.Context, db, name string, create bool) (*target, error) {
+	t, err := s.target(ctx, db, name)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case t.db.ref.ReadOnly:
+		return nil, branch.ErrReadOnly(t.db.ref)
+	case t.isView():
+		return nil, errcode.New(errcode.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", t.ns())
+	case t.coll != nil || !create:
+		return t, nil
+	}
+	if !t.db.ref.Exists {
+		if t.db.ref, err = s.sv.Branches.ResolveForWrite(ctx, db); err != nil {
+			return nil, err
+		}
+		t.db.view, t.db.snap = s.tx.View(t.db.ref.Levels, true), nil
+	}
+	if t.entry, err = s.sv.Catalog.Ensure(ctx, t.db.view, name); err != nil {
+		return nil, err
+	}
+	t.coll, err = exec.Compile(t.entry)
+	return t, err
+}
+
+// endsCommand reports whether an error of one operation ends its whole command:
+// the statement has to start anew, was interrupted, or its transaction failed.
+func endsCommand(err error) bool {
+	if txn.IsStale(err) {
+		return true
+	}
+	switch e := errcode.As(err); e.Code {
+	case errcode.WriteConflict, errcode.MaxTimeMSExpired, errcode.Interrupted, errcode.InterruptedAtShutdown,
+		errcode.TransactionTooLarge, errcode.LockTimeout:
+		return true
+	}
+	return false
+}
+
+// maxAttempts bounds how often a statement starts anew because of others' writes.
+const maxAttempts = 1000
+
+// write runs fn as one statement: in a transaction with a savepoint, otherwise
+// with a transaction of its own that is committed at the end. fn is called again
+// from the beginning when what it read was outdated, so it must not keep results
+// of an earlier call.
+func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
+	if rq.InTxn {
+		s, err := rq.openSource(ctx)
+		if err != nil {
+			return err
+		}
+		sp := s.tx.Savepoint()
+		if err := fn(s); err != nil {
+			s.tx.RollbackTo(sp)
+			return err
+		}
+		return nil
+	}
+	for attempt := 1; ; attempt++ {
+		s, err := rq.openSource(ctx)
+		if err != nil {
+			return err
+		}
+		err = fn(s)
+		if err == nil {
+			if !s.tx.HasWrites() {
+				s.tx.Abort()
+				return nil
+			}
+			_, err = s.tx.Commit(ctx, rq.commitInfo())
+		}
+		s.tx.Abort()
+		if err == nil || !txn.IsStale(err) {
+			return err
+		}
+		if attempt == maxAttempts {
+			return errcode.New(errcode.WriteConflict, "the write met with changes by others %d times in a row; try again", attempt)
+		}
+		if err := exec.Interrupted(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// commitInfo is what the log keeps about the command's commit.
+func (rq *Request) commitInfo() txn.CommitInfo {
+	info := txn.CommitInfo{Actor: txn.Actor{User: rq.Conn.Info.User, AppName: rq.Conn.Info.AppName, Client: rq.Conn.Info.Remote}}
+	if c := rq.Args.Generic.Get(idl.Comment); c.Type != bsonx.Missing {
+		info.Comment = append([]byte{byte(c.Type)}, c.Data...)
+	}
+	return info
+}
+
+// txnHandle is a session's open transaction.
+type txnHandle struct{ tx *txn.Txn }
+
+// Abort implements the handle of session.Transaction.
+func (h *txnHandle) Abort() { h.tx.Abort() }
+
+// sessionTxn returns the transaction that the command belongs to, which its
+// first statement begins.
+func (rq *Request) sessionTxn() (*txn.Txn, error) {
+	s := rq.Session
+	if s.Txn != nil && s.Txn.Number == rq.TxnNumber && s.Txn.Phase == session.InProgress {
+		if h, ok := s.Txn.Handle.(*txnHandle); ok {
+			return h.tx, nil
+		}
+		h := &txnHandle{rq.Services.Txns.Begin(txn.Options{Multi: true})}
+		s.Txn.Handle = h
+		return h.tx, nil
+	}
+	return nil, errcode.New(errcode.NoSuchTransaction, "Given transaction number %d does not match any in-progress transactions.", rq.TxnNumber)
+}
