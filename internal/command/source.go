@@ -143,17 +143,33 @@ func (s *source) writable(ctx context.Context, db, name string, create bool) (*t
 	case t.coll != nil || !create:
 		return t, nil
 	}
-	if !t.db.ref.Exists {
-		if t.db.ref, err = s.sv.Branches.ResolveForWrite(ctx, db); err != nil {
-			return nil, err
-		}
-		t.db.view, t.db.snap = s.tx.View(t.db.ref.Levels, true), nil
+	if _, err = s.writeDB(ctx, db); err != nil {
+		return nil, err
 	}
 	if t.entry, err = s.sv.Catalog.Ensure(ctx, t.db.view, name); err != nil {
 		return nil, err
 	}
 	t.coll, err = exec.Compile(t.entry)
 	return t, err
+}
+
+// writeDB resolves a database that is to be written to and creates its project
+// if there is none. Error: CommandNotSupportedOnView (166) for a point in the past.
+func (s *source) writeDB(ctx context.Context, name string) (*database, error) {
+	d, err := s.db(ctx, name)
+	switch {
+	case err != nil:
+		return nil, err
+	case d.ref.ReadOnly:
+		return nil, branch.ErrReadOnly(d.ref)
+	case d.ref.Exists:
+		return d, nil
+	}
+	if d.ref, err = s.sv.Branches.ResolveForWrite(ctx, name); err != nil {
+		return nil, err
+	}
+	d.view, d.snap = s.tx.View(d.ref.Levels, true), nil
+	return d, s.refresh(d)
 }
 
 // endsCommand reports whether an error of one operation ends its whole command:
