@@ -29,6 +29,9 @@ func Compile(filter bsonx.Doc, o Options) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.need.checkNear(n); err != nil {
+		return nil, err
+	}
 	return &Filter{root: n, coll: o.Collation, need: c.need}, nil
 }
 
@@ -40,6 +43,9 @@ func CompileElement(cond bsonx.Value, o Options) (*Filter, error) {
 	c.inner = true
 	n, err := c.condition(Path{}, cond)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.need.checkNear(n); err != nil {
 		return nil, err
 	}
 	return &Filter{root: n, coll: o.Collation, need: c.need}, nil

@@ -2,6 +2,7 @@ package match
 
 import (
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/geo"
 )
 
 // geoTest is a compiled geometry condition.
@@ -19,12 +20,30 @@ func isGeoNear(name string) bool {
 	return false
 }
 
-func geoShape(c *compiler, o operand) (Node, error) {
+// geoShape compiles $geoWithin and $geoIntersects, beside which nothing else may
+// stand.
+func geoShape(_ *compiler, o operand) (Node, error) {
 	name := o.name
 	if name == "$within" {
 		name = "$geoWithin"
 	}
-	return &Geo{Path: o.Path, Op: name, Arg: o.Value}, nil
+	if bsonx.Len(o.all) > 1 {
+		return nil, bad("can't parse extra field beside %s: %s", o.name, bsonx.DocValue(o.all).DebugString())
+	}
+	r, err := geo.ParseRegion(name, o.Value)
+	if err != nil {
+		return nil, err
+	}
+	return &Geo{Path: o.Path, Op: name, Arg: o.Value, test: r}, nil
+}
+
+// anyGeometry is the test of a $near: whoever sorts by the distance also looks
+// at its limits, because their unit depends on the index.
+type anyGeometry struct{}
+
+func (anyGeometry) Test(v bsonx.Value) (bool, error) {
+	_, ok := geo.Stored(v)
+	return ok, nil
 }
 
 func geoNear(c *compiler, o operand) (Node, error) {
@@ -34,7 +53,11 @@ func geoNear(c *compiler, o operand) (Node, error) {
 	if c.need.near != nil {
 		return nil, bad("Too many geoNear expressions")
 	}
-	n := &Geo{Path: o.Path, Op: o.name, Arg: bsonx.DocValue(o.all)}
+	near, err := geo.ParseNear(o.all)
+	if err != nil {
+		return nil, err
+	}
+	n := &Geo{Path: o.Path, Op: o.name, Arg: bsonx.DocValue(o.all), Near: near, test: anyGeometry{}}
 	c.need.near = n
 	return n, nil
 }
@@ -47,4 +70,30 @@ func geoOption(_ *compiler, o operand) (Node, error) {
 		}
 	}
 	return nil, bad("unknown operator: %s; it belongs to $near or $nearSphere", o.name)
+}
+
+// checkNear: a $near sorts the whole result, so it stands at the top of the
+// filter or in an $and there, and not with a $text.
+func (need *needs) checkNear(root Node) error {
+	switch {
+	case need.near == nil:
+		return nil
+	case need.text != nil:
+		return bad("text and geoNear not allowed in same query")
+	case !atTop(root, need.near):
+		return bad("geoNear must be top-level expression")
+	}
+	return nil
+}
+
+func atTop(n Node, near *Geo) bool {
+	if and, ok := n.(*And); ok {
+		for _, sub := range and.Nodes {
+			if atTop(sub, near) {
+				return true
+			}
+		}
+	}
+	g, ok := n.(*Geo)
+	return ok && g == near
 }

@@ -3,6 +3,7 @@ package match
 import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/expr"
+	"github.com/argon-db/argon/internal/query/geo"
 	re "github.com/argon-db/argon/internal/regex"
 )
 
@@ -117,6 +118,7 @@ type (
 		Path Path
 		Op   string // "$geoWithin", "$geoIntersects", "$near", "$nearSphere"
 		Arg  bsonx.Value
+		Near *geo.Near // of $near and $nearSphere; measures and limits the distance
 		test geoTest
 	}
 )
