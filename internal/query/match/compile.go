@@ -9,8 +9,8 @@ import (
 	"github.com/argon-db/argon/internal/query/expr"
 )
 
-// maxDepth is MongoDB's limit on the nesting of a filter.
-const maxDepth = 100
+// maxDepth is a limit on the nesting of a filter, which its BSON cannot reach.
+const maxDepth = 2 * bsonx.MaxDepth
 
 // compiler compiles one filter.
 type compiler struct {

@@ -22,9 +22,6 @@ func CompileAddFields(spec bsonx.Doc, o Options) (*Projection, error) {
 	if a.scope == nil {
 		a.scope = expr.NewScope(expr.ScopeOptions{Collation: o.Collation})
 	}
-	if bsonx.IsEmpty(spec) {
-		return nil, errcode.New(errcode.Code(40177), "Invalid $addFields :: caused by :: specification must have at least one field")
-	}
 	for it := bsonx.NewIter(spec); it.Next(); {
 		path := string(it.Key())
 		parts, err := expr.SplitPath(path)

@@ -22,7 +22,7 @@ type applier struct {
 
 func (a *applier) where() string { return strings.Join(a.path, ".") }
 
-// resolve gives the fields of n by name, with "$" in its place.
+// resolve gives what is below n by name, with "$" in its place.
 func (a *applier) resolve(n *node) (*node, error) {
 	if n.position == nil {
 		return n, nil
@@ -86,6 +86,10 @@ func (a *applier) value(n *node, key string, v bsonx.Value, inArray bool) error 
 	case len(n.elements) > 0:
 		return a.elements(n, key, v)
 	}
+	n, err := a.resolve(n)
+	if err != nil {
+		return err
+	}
 	switch v.Type {
 	case bsonx.Object:
 		at := a.b.OpenDoc(key)
@@ -114,8 +118,7 @@ func (a *applier) value(n *node, key string, v bsonx.Value, inArray bool) error 
 		a.b.Close(at)
 		return err
 	}
-	_, err := a.resolve(n)
-	return err
+	return nil
 }
 
 func (a *applier) errNoArray() error {
@@ -144,10 +147,6 @@ func show(v bsonx.Value) string {
 
 // array writes an array's elements, of which some are named by their index.
 func (a *applier) array(n *node, arr []byte) error {
-	n, err := a.resolve(n)
-	if err != nil {
-		return err
-	}
 	count := 0
 	for it := bsonx.NewIter(arr); it.Next(); count++ {
 		c := n.child(bsonx.Index(count))
