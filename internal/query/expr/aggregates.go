@@ -47,7 +47,11 @@ func aggregateOperators() []operator {
 type nth struct{ n, input Expr }
 
 func compileNth(c *call) (nth, error) {
-	a, err := c.named(&namedSpec{names: []string{"n", "input"}, notObject: 5787900, unknown: 5787901})
+	notObject := errcode.Code(5787900)
+	if c.name == "$firstN" || c.name == "$lastN" {
+		notObject = 5787801
+	}
+	a, err := c.named(&namedSpec{names: []string{"n", "input"}, notObject: notObject, unknown: 5787901})
 	if err != nil {
 		return nth{}, err
 	}
@@ -90,9 +94,6 @@ func compileN(c *call) (Expr, error) {
 		n, err := checkN(args[0])
 		if err != nil {
 			return bsonx.Value{}, err
-		}
-		if bsonx.IsNullish(args[1]) {
-			return bsonx.NullValue, nil
 		}
 		if args[1].Type != bsonx.Array {
 			return fail(errcode.Code(5788200), "Input must be an array")

@@ -16,15 +16,20 @@ type percentile struct {
 	median bool
 }
 
-func parsePercentile(c *call) (*percentile, error) {
+func parsePercentile(c *call, accumulating bool) (*percentile, error) {
 	p := &percentile{median: c.name == "$median"}
 	names := []string{"input", "method", "p"}
 	if p.median {
 		names, p.ps = names[:2], []float64{0.5}
 	}
-	notObject := errcode.Code(7429703)
-	if p.median {
+	notObject := errcode.Code(7436200)
+	switch {
+	case accumulating && p.median:
 		notObject = 7436100
+	case accumulating:
+		notObject = 7429703
+	case p.median:
+		notObject = 7436201
 	}
 	a, err := c.named(&namedSpec{names: names, notObject: notObject, unknown: 40415})
 	if err != nil {
@@ -59,7 +64,11 @@ func parsePs(v bsonx.Value, sc *Scope) ([]float64, error) {
 		return nil, err
 	}
 	arr, ok := Constant(e)
-	if !ok || arr.Type != bsonx.Array || bsonx.IsEmpty(arr.Data) {
+	if !ok {
+		return nil, errcode.New(errcode.Code(7750300),
+			"The $percentile 'p' field must be an array of constant values, but found value: %s.", render(v))
+	}
+	if arr.Type != bsonx.Array || bsonx.IsEmpty(arr.Data) {
 		return nil, errcode.New(errcode.Code(7750301),
 			"The $percentile 'p' field must be an array of numbers from [0.0, 1.0], but found: %s", render(v))
 	}
@@ -115,7 +124,7 @@ func (s *sample) result(env *Env) (bsonx.Value, error) {
 func (s *sample) size() int { return 64 + 8*cap(s.vals) }
 
 func compileAccPercentile(c *call) (Accumulator, error) {
-	p, err := parsePercentile(c)
+	p, err := parsePercentile(c, true)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +133,7 @@ func compileAccPercentile(c *call) (Accumulator, error) {
 
 // compilePercentile is the expression: over an array's numbers, or one number.
 func compilePercentile(c *call) (Expr, error) {
-	p, err := parsePercentile(c)
+	p, err := parsePercentile(c, false)
 	if err != nil {
 		return nil, err
 	}

@@ -23,20 +23,7 @@ func compileAccN(c *call) (Accumulator, error) {
 	if err != nil {
 		return nil, err
 	}
-	acc := &accN{name: c.name, n: a.n, input: a.input}
-	return acc, acc.checkConstant()
-}
-
-// checkConstant refuses a wrong constant 'n' at once.
-func (a *accN) checkConstant() error {
-	if a.n == nil {
-		return nil
-	}
-	if v, ok := Constant(a.n); ok {
-		_, err := checkN(v)
-		return err
-	}
-	return nil
+	return &accN{name: c.name, n: a.n, input: a.input}, nil
 }
 
 func compileTop(c *call) (Accumulator, error) {
@@ -58,8 +45,8 @@ func compileTop(c *call) (Accumulator, error) {
 	if bsonx.IsMissing(a[1]) {
 		return nil, errcode.New(errcode.Code(5788005), "Missing value for 'sortBy'")
 	}
-	if a[1].Type != bsonx.Object {
-		return nil, errcode.New(errcode.Code(5788604), "expected 'sortBy' to be an object, but found %s", bsonx.TypeName(a[1].Type))
+	if a[1].Type != bsonx.Object && a[1].Type != bsonx.Array {
+		return nil, errcode.New(errcode.Code(10065), "invalid parameter: expected an object (sortBy)")
 	}
 	acc := &accN{name: c.name}
 	if acc.order, err = compileOrder(a[1], c.sc); err != nil {
@@ -73,21 +60,21 @@ func compileTop(c *call) (Accumulator, error) {
 			return nil, err
 		}
 	}
-	return acc, acc.checkConstant()
+	return acc, nil
 }
 
-// ranked is a value with what it is ordered by, in order of arrival.
+// ranked is a value with what it is ordered by.
 type ranked struct {
 	keys []bsonx.Value
 	val  bsonx.Value
-	seq  int
 }
 
+// stateN holds at most limit values: in ascending order of the sort, equal ones
+// in the order of arrival, and $firstN and $lastN in that order only.
 type stateN struct {
 	*accN
 	limit int // 0: not started
-	seq   int
-	vals  []ranked // at most limit, best first
+	vals  []ranked
 	bytes int
 }
 
@@ -114,56 +101,60 @@ func (s *stateN) Add(env *Env) error {
 	if err != nil {
 		return err
 	}
-	r := ranked{val: orNull(v), seq: s.seq}
-	s.seq++
-	switch s.name {
-	case "$firstN":
+	r := ranked{val: orNull(v)}
+	switch {
+	case s.name == "$firstN":
 		if len(s.vals) == s.limit {
 			return nil
 		}
 		return s.insert(len(s.vals), r)
-	case "$lastN":
-		return s.insert(0, r)
-	case "$minN", "$maxN":
-		if bsonx.IsNullish(v) {
-			return nil
+	case s.name == "$lastN":
+		if len(s.vals) == s.limit {
+			s.remove(0)
 		}
-		r.keys = []bsonx.Value{v}
-	default:
+		return s.insert(len(s.vals), r)
+	case s.order != nil:
 		if r.keys, err = s.order.keysOf(env, nil); err != nil {
 			return err
 		}
-	}
-	at := sort.Search(len(s.vals), func(i int) bool { return s.before(env, &r, &s.vals[i]) })
-	return s.insert(at, r)
-}
-
-// before orders values: best first. Of equals the earlier one is better, but
-// for $bottom and $bottomN.
-func (s *stateN) before(env *Env, a, b *ranked) bool {
-	var c int
-	switch s.name {
-	case "$minN":
-		c = env.Compare(a.val, b.val)
-	case "$maxN":
-		c = -env.Compare(a.val, b.val)
-	case "$bottom", "$bottomN":
-		c = -s.order.compareKeys(env, a.keys, b.keys)
-		return c < 0 || c == 0 && a.seq > b.seq
-	default:
-		c = s.order.compareKeys(env, a.keys, b.keys)
-	}
-	return c < 0 || c == 0 && a.seq < b.seq
-}
-
-func (s *stateN) insert(at int, r ranked) error {
-	if at >= s.limit {
+	case bsonx.IsNullish(v):
 		return nil
 	}
 	if len(s.vals) == s.limit {
-		s.bytes -= s.vals[s.limit-1].size()
-		s.vals = s.vals[:s.limit-1]
+		// Of equal values the first one stays.
+		if s.fromEnd() {
+			if s.compare(env, &r, &s.vals[0]) <= 0 {
+				return nil
+			}
+			s.remove(0)
+		} else {
+			if s.compare(env, &r, &s.vals[s.limit-1]) >= 0 {
+				return nil
+			}
+			s.remove(s.limit - 1)
+		}
 	}
+	return s.insert(sort.Search(len(s.vals), func(i int) bool { return s.compare(env, &r, &s.vals[i]) < 0 }), r)
+}
+
+// fromEnd: the values at the end of the order are kept.
+func (s *stateN) fromEnd() bool {
+	return s.name == "$maxN" || s.name == "$bottom" || s.name == "$bottomN"
+}
+
+func (s *stateN) compare(env *Env, a, b *ranked) int {
+	if s.order == nil {
+		return env.Compare(a.val, b.val)
+	}
+	return s.order.compareKeys(env, a.keys, b.keys)
+}
+
+func (s *stateN) remove(at int) {
+	s.bytes -= s.vals[at].size()
+	s.vals = append(s.vals[:at], s.vals[at+1:]...)
+}
+
+func (s *stateN) insert(at int, r ranked) error {
 	r.val = bsonx.Clone(r.val)
 	for i := range r.keys {
 		r.keys[i] = bsonx.Clone(r.keys[i])
@@ -192,7 +183,7 @@ func (s *stateN) Result(env *Env) (bsonx.Value, error) {
 	}
 	vals := make([]bsonx.Value, len(s.vals))
 	for i, r := range s.vals {
-		if s.name == "$lastN" || s.name == "$bottomN" {
+		if s.name == "$maxN" {
 			i = len(vals) - 1 - i
 		}
 		vals[i] = r.val

@@ -162,8 +162,12 @@ func (s *SortBy) keysOf(env *Env, dst []bsonx.Value) ([]bsonx.Value, error) {
 			dst = append(dst, orNull(v))
 			continue
 		}
+		v, err := walk(env, env.Root, k.path)
+		if err != nil {
+			return dst, err
+		}
 		best, found := bsonx.Value{}, false
-		eachLeaf(env.Root, k.path, func(v bsonx.Value) {
+		eachElement(v, func(v bsonx.Value) {
 			if !found || (env.Compare(v, best) < 0) != k.desc {
 				best, found = v, true
 			}
@@ -173,37 +177,17 @@ func (s *SortBy) keysOf(env *Env, dst []bsonx.Value) ([]bsonx.Value, error) {
 	return dst, nil
 }
 
-// eachLeaf calls f with the values of a path that an index would have: the
-// elements of a last array, undefined for an empty one, null where there is none.
-func eachLeaf(v bsonx.Value, path []string, f func(bsonx.Value)) {
-	if len(path) == 0 {
-		if v.Type != bsonx.Array {
-			f(orNull(v))
-			return
-		}
-		if bsonx.IsEmpty(v.Data) {
-			f(bsonx.Value{Type: bsonx.Undefined})
-		}
-		for it := bsonx.NewIter(v.Data); it.Next(); {
-			f(it.Value())
-		}
+// eachElement calls f with the elements of an array, with undefined for an empty
+// one, and with what is no array itself.
+func eachElement(v bsonx.Value, f func(bsonx.Value)) {
+	if v.Type != bsonx.Array {
+		f(orNull(v))
 		return
 	}
-	switch v.Type {
-	case bsonx.Object:
-		eachLeaf(bsonx.Lookup(v.Data, path[0]), path[1:], f)
-	case bsonx.Array:
-		if i, ok := bsonx.ArrayIndex(path[0]); ok {
-			if e := bsonx.LookupIndex(v.Data, i); !bsonx.IsMissing(e) {
-				eachLeaf(e, path[1:], f)
-			}
-		}
-		for it := bsonx.NewIter(v.Data); it.Next(); {
-			if it.Value().Type == bsonx.Object {
-				eachLeaf(it.Value(), path, f)
-			}
-		}
-	default:
-		f(bsonx.NullValue)
+	if bsonx.IsEmpty(v.Data) {
+		f(bsonx.Value{Type: bsonx.Undefined})
+	}
+	for it := bsonx.NewIter(v.Data); it.Next(); {
+		f(it.Value())
 	}
 }
