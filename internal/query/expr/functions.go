@@ -118,14 +118,6 @@ func isNegative(v bsonx.Value) bool {
 // isPositive is true for NaN.
 func isPositive(v bsonx.Value) bool { return !isNegative(v) && bsonx.Truthy(v) }
 
-// render shows a value in an error message.
-func render(v bsonx.Value) string {
-	if v.Type == bsonx.Decimal128 {
-		return numeric.Format(numeric.FromValue(v))
-	}
-	return v.DebugString()
-}
-
 func logarithm(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 	v, base := args[0], args[1]
 	if bsonx.IsNullish(v) || bsonx.IsNullish(base) {
