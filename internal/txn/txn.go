@@ -104,6 +104,7 @@ type Txn struct {
 	arena    []byte // keys of index entries
 	nameBuf  []byte // lockName's
 	retire   []Timeline
+	reader   *store.Reader // see readerAt
 	ended    bool
 	stamp    Stamp
 }
@@ -175,7 +176,9 @@ func (t *Txn) View(levels []Level, writable bool) *View {
 type Savepoint struct{ journal, ddl, control, retire int }
 
 // Savepoint returns a mark of the present state, to undo one failed statement.
+// Call it before each statement of a transaction.
 func (t *Txn) Savepoint() Savepoint {
+	t.closeReader() // transactions may be idle between statements
 	return Savepoint{len(t.journal), len(t.ddl), len(t.control), len(t.retire)}
 }
 
@@ -308,6 +311,7 @@ func (t *Txn) Abort() {
 // finish lets go of everything. lsn is the commit's, 0 for none.
 func (t *Txn) finish(lsn LSN) {
 	t.ended = true
+	t.closeReader()
 	for i := range t.gates {
 		h := &t.gates[i]
 		h.leave(t, lsn, lsn != 0 && h.id.collection == 0 && slices.Contains(t.retire, h.id.timeline))
