@@ -25,6 +25,7 @@ type writes struct {
 	buffers     []*buffer
 	metaVersion int // counts the changes of the catalog
 	memo        Memo
+	room        *room
 }
 
 // find returns the buffer of a space; nil if there is none. rows, entries and
@@ -52,9 +53,15 @@ func (ws *writes) make(b buffer) *buffer {
 	if have := ws.find(b.space); have != nil {
 		return have
 	}
+	n := new(buffer)
+	if ws.room != nil && len(ws.buffers) == 0 {
+		n = &ws.room.rows
+		b.few = ws.room.few[:0]
+	}
 	b.writes = ws
-	ws.buffers = append(ws.buffers, &b)
-	return &b
+	*n = b
+	ws.buffers = append(ws.buffers, n)
+	return n
 }
 
 type bufferKind byte

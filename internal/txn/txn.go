@@ -106,7 +106,24 @@ type Txn struct {
 	retire   []Timeline
 	reader   *store.Reader // see readerAt
 	ended    bool
-	stamp    Stamp
+
+	room room
+}
+
+// room is the memory that a statement of one document needs, in one allocation
+// with its transaction.
+type room struct {
+	views   [1]*View
+	locks   [2]*lock
+	gates   [2]heldGate
+	journal [2]change
+	name    [64]byte
+	view    View
+	levels  [2][2]Level
+	writes  writes
+	buffers [2]*buffer
+	rows    buffer
+	few     [2]*write
 }
 
 // change is one step that a savepoint can undo.
@@ -119,6 +136,8 @@ type controlWrite struct{ key, value []byte }
 // Begin starts a transaction.
 func (m *Manager) Begin(o Options) *Txn {
 	t := &Txn{m: m, multi: o.Multi}
+	r := &t.room
+	t.views, t.locks, t.gates, t.journal, t.nameBuf = r.views[:0], r.locks[:0], r.gates[:0], r.journal[:0], r.name[:0]
 	t.pin = m.pins.add(m.store, o.ReadAt)
 	t.snapshot = t.pin.lsn
 	return t
@@ -158,14 +177,25 @@ func (t *Txn) View(levels []Level, writable bool) *View {
 			return v
 		}
 	}
-	v := &View{t: t, raw: slices.Clone(levels), writable: writable}
+	first := len(t.views) == 0
+	v := &View{t: t, writable: writable}
+	if first {
+		v = &t.room.view
+		*v = View{t: t, writable: writable, raw: t.room.levels[0][:0], levels: t.room.levels[1][:0]}
+	}
+	v.raw = append(v.raw, levels...)
 	for _, o := range t.views { // read the writes of the same timeline at head
 		if len(levels) > 0 && o.writes != nil && o.raw[0] == levels[0] {
 			v.writes = o.writes
 		}
 	}
 	if v.writes == nil {
-		v.writes = &writes{timeline: levels[0].Timeline}
+		v.writes = &writes{}
+		if first {
+			v.writes = &t.room.writes
+			v.writes.buffers, v.writes.room = t.room.buffers[:0], &t.room
+		}
+		v.writes.timeline = levels[0].Timeline
 	}
 	v.cap()
 	t.views = append(t.views, v)
