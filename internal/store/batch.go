@@ -36,6 +36,10 @@ type Batch struct {
 	recAt   int // offset of the log record's value
 }
 
+// maxBatch is the size in bytes that a commit may have; the engine holds it in
+// memory twice, and panics at 4 GiB.
+const maxBatch = 1 << 30
+
 // NewBatch returns an empty batch. Commit or Close it.
 func (s *Store) NewBatch() *Batch { return &Batch{s: s, pb: s.db.NewBatch()} }
 
@@ -174,6 +178,9 @@ const (
 func (b *Batch) put(tl Timeline, sp Space, key, value []byte) error {
 	b.key = appendPrefix(b.key[:0], tl, sp, key)
 	b.key = appendSuffix(b.key, 0)
+	if b.pb.Len()+len(b.key)+len(value) > maxBatch {
+		return ErrBatchTooLarge
+	}
 	if err := b.pb.Set(b.key, value, nil); err != nil {
 		return err
 	}

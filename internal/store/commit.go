@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -73,11 +74,15 @@ func (s *Store) enqueue(b *Batch, check func(Stamp) error) (st Stamp, err error)
 	if err := b.stamp(st); err != nil {
 		return Stamp{}, err
 	}
+	size := b.pb.Len()
 	if err := s.apply(b.pb, false); err != nil {
 		return Stamp{}, err
 	}
 	s.last = st
 	s.keepTallies(b)
+	if d := s.pressure.add(size, s.sublevels); d > 0 {
+		time.Sleep(d) // with the mutex: everybody waits
+	}
 	return st, nil
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -178,4 +179,39 @@ func TestReaderIsStable(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.Equal(t, []wal.Op{{Timeline: 1, Collection: 1, Kind: wal.Insert, Key: []byte("b")}}, rec.Ops)
+}
+
+// TestLargeBatch commits more than a memtable holds, which the engine treats in a
+// way of its own, among small commits, and restarts.
+func TestLargeBatch(t *testing.T) {
+	fs := vfs.NewMem()
+	o := Options{Dir: "d", FS: fs, MemTableBytes: 64 << 10}
+	s, err := Open(o)
+	require.NoError(t, err)
+	const rows = 3000
+	for round := range 3 {
+		put(t, s, 1, "small", "value")
+		b := s.NewBatch()
+		for i := range rows {
+			require.NoError(t, b.PutRow(1, 1, benchKey(i), fmt.Appendf(nil, "value %d %0300d", round, i), wal.Update, 0))
+		}
+		st, err := s.Commit(context.Background(), b, nil)
+		require.NoError(t, err)
+		it := s.NewIter([]Level{{1, Head}}, IterOptions{Space: Rows(1), Upper: []byte("s")})
+		n := 0
+		for ; it.Next(); n++ {
+			require.Equal(t, st.LSN, it.LSN())
+			require.Equal(t, fmt.Sprintf("value %d %0300d", round, n), string(it.Value()))
+		}
+		require.NoError(t, it.Close())
+		require.Equal(t, rows, n)
+		fsck(t, s)
+		if round == 1 {
+			require.NoError(t, s.Close())
+			s, err = Open(o)
+			require.NoError(t, err)
+			fsck(t, s)
+		}
+	}
+	require.NoError(t, s.Close())
 }

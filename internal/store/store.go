@@ -58,10 +58,11 @@ type Store struct {
 
 	// mu orders commits: LSNs are assigned and batches enter the engine's log
 	// under it.
-	mu      sync.Mutex
-	last    Stamp              // the newest assigned
-	floor   wal.Timestamp      // timestamps given out must be greater (AdvanceTimestamp)
-	tallies map[tallyKey]Tally // as of last; a cache
+	mu       sync.Mutex
+	last     Stamp              // the newest assigned
+	floor    wal.Timestamp      // timestamps given out must be greater (AdvanceTimestamp)
+	tallies  map[tallyKey]Tally // as of last; a cache
+	pressure pressure
 
 	ids     sync.Mutex
 	nextID  uint64
@@ -76,6 +77,8 @@ type Store struct {
 var (
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("store: closed")
+	// ErrBatchTooLarge is returned when a batch would exceed 1 GiB.
+	ErrBatchTooLarge = errors.New("store: a commit may have 1 GiB at most")
 	// ErrReadOnly is returned by writes to a store that was opened read-only.
 	ErrReadOnly = errors.New("store: opened read-only")
 	// ErrPoisoned is wrapped by every error of a commit after a write failed.
