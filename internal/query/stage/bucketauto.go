@@ -170,6 +170,9 @@ func (it *bucketAutoIter) Next(ctx context.Context) (exec.Row, error) {
 	b := &autoBucket{lo: it.next, hi: it.next, states: make([]expr.State, len(it.s.fields))}
 	for i, f := range it.s.fields {
 		b.states[i] = f.acc.New()
+		if err := startState(b.states[i], it.env, bsonx.DocValue(bsonx.EmptyDoc)); err != nil {
+			return exec.Row{}, err
+		}
 	}
 	if it.s.rounder != nil {
 		b.lo = it.prevMax

@@ -114,7 +114,9 @@ func (it *groupIter) add(r exec.Row) error {
 		if it.full {
 			return it.spillRow(it.key, r)
 		}
-		i = it.newGroup(string(it.key), id)
+		if i, err = it.newGroup(string(it.key), id); err != nil {
+			return err
+		}
 	}
 	g := &it.groups[i]
 	if it.frozen || g.frozen {
@@ -133,15 +135,18 @@ func (it *groupIter) add(r exec.Row) error {
 	return nil
 }
 
-func (it *groupIter) newGroup(key string, id bsonx.Value) int {
+func (it *groupIter) newGroup(key string, id bsonx.Value) (int, error) {
 	g := group{key: key, id: bsonx.Clone(id), states: make([]expr.State, len(it.s.fields))}
 	for k, f := range it.s.fields {
 		g.states[k] = f.acc.New()
+		if err := startState(g.states[k], it.env, g.id); err != nil {
+			return 0, err
+		}
 	}
 	it.index[key] = len(it.groups)
 	it.groups = append(it.groups, g)
 	it.fed += int64(len(key)+len(id.Data)) + groupOverhead
-	return len(it.groups) - 1
+	return len(it.groups) - 1, nil
 }
 
 // measure adds up the size of all groups and stops their growth.

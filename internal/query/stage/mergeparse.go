@@ -58,19 +58,21 @@ func mergeSpec() *idl.Spec {
 func parseMerge(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 	s := &mergeStage{named: name("$merge", arg), pc: pc, on: []string{"_id"}}
 	var a idl.Args
-	into := arg
+	spec := bsonx.Doc(s.spec.Data)
 	switch arg.Type {
 	case bsonx.String:
+		b := bsonx.NewDoc(nil)
+		b.Value("into", arg)
+		spec = b.Done()
 	case bsonx.Object:
-		if err := mergeSpec().Decode(bsonx.Doc(s.spec.Data), &a); err != nil {
-			return nil, err
-		}
-		into = a.Get("into")
 	default:
 		return nil, errcode.New(51182, "$merge only supports a string or object argument, not %s", bsonx.TypeName(arg.Type))
 	}
-	var err error
-	if s.ns, err = mergeTarget(into, pc.NS.DB); err != nil {
+	err := mergeSpec().Decode(spec, &a)
+	if err != nil {
+		return nil, err
+	}
+	if s.ns, err = mergeTarget(a.Get("into"), pc.NS.DB); err != nil {
 		return nil, err
 	}
 	if err := s.parseOptions(&a); err != nil {

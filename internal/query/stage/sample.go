@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"context"
 	"math/rand/v2"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -12,7 +11,8 @@ import (
 // sampleStage is $sample: a number of documents by chance, none twice.
 type sampleStage struct {
 	named
-	size int64
+	size    int64
+	wantKey bool // a later stage reads {$meta: "sortKey"}
 }
 
 func parseSample(arg bsonx.Value, _ *ParseContext) ([]Stage, error) {
@@ -55,16 +55,12 @@ func sampleSize(v bsonx.Value) (int64, error) {
 // Open keeps a reservoir in the memory of the sample itself; a row gets a random
 // key, and those with the largest stay (the sort that MongoDB does as well).
 func (s *sampleStage) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, error) {
-	return &lazy{also: in, open: func(ctx context.Context) (exec.Iterator, error) {
-		st := newSorter(oc, sorterOptions{stage: "$sample", limit: s.size, limited: true})
-		defer in.Close()
-		err := each(ctx, in, func(r exec.Row) error {
-			return st.addKey(ctx, appendUint64(nil, rand.Uint64()), r)
-		})
-		if err != nil {
-			st.Close()
-			return nil, err
+	o := sorterOptions{stage: "$sample", limit: s.size, limited: true}
+	return sortRows(oc, in, o, func(dst []byte, r *exec.Row) ([]byte, error) {
+		n := rand.Uint64()
+		if s.wantKey {
+			r.Meta = withSortKey(r.Meta, []bsonx.Value{bsonx.DoubleValue(float64(n))})
 		}
-		return st.finish(ctx)
-	}}, nil
+		return appendUint64(dst, n), nil
+	}), nil
 }

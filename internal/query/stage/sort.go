@@ -265,16 +265,27 @@ func (s *sortStage) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, erro
 // NewSort returns the rows of in sorted, only the first limit ones if it is not
 // 0, within the stage's memory. withKey puts the sort key into the rows' meta.
 func NewSort(oc *OpenContext, in exec.Iterator, o *SortOrder, limit int64, withKey bool) exec.Iterator {
+	return sortRows(oc, in, sorterOptions{stage: "Sort", limit: limit, limited: limit > 0}, func(dst []byte, r *exec.Row) ([]byte, error) {
+		if withKey {
+			r.Meta = withSortKey(r.Meta, o.Values(*r))
+		}
+		return o.AppendKey(dst, *r)
+	})
+}
+
+// sortBy orders rows by the bytes that key appends.
+func sortBy(oc *OpenContext, in exec.Iterator, stage string, key func(dst []byte, r exec.Row) ([]byte, error)) exec.Iterator {
+	return sortRows(oc, in, sorterOptions{stage: stage}, func(dst []byte, r *exec.Row) ([]byte, error) { return key(dst, *r) })
+}
+
+func sortRows(oc *OpenContext, in exec.Iterator, o sorterOptions, keyOf func(dst []byte, r *exec.Row) ([]byte, error)) exec.Iterator {
 	return &lazy{also: in, open: func(ctx context.Context) (exec.Iterator, error) {
 		defer in.Close()
-		st := newSorter(oc, sorterOptions{stage: "Sort", limit: limit, limited: limit > 0})
+		st := newSorter(oc, o)
 		var key []byte
 		err := each(ctx, in, func(r exec.Row) (err error) {
-			if key, err = o.AppendKey(key[:0], r); err != nil {
+			if key, err = keyOf(key[:0], &r); err != nil {
 				return err
-			}
-			if withKey {
-				r.Meta = withSortKey(r.Meta, o.Values(r))
 			}
 			return st.addKey(ctx, key, r)
 		})

@@ -43,32 +43,65 @@ func find(name string) *row {
 	return nil
 }
 
+// What stages have in common that read what the server knows.
+const (
+	serverKnows = mustBeFirst | notInFacet | notInTransaction | localOnly | notInAPI
+	target      = mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes
+	search      = mustBeFirst | notInFacet | notInAPI
+)
+
 // table lists every stage, sorted by name.
 func table() []row {
 	return []row{
 		{"$addFields", inUpdates, projecting("$addFields", compileAddFields("$addFields"))},
 		{"$bucket", 0, parseBucket},
 		{"$bucketAuto", 0, parseBucketAuto},
+		{"$changeStream", mustBeFirst | notInFacet | notInLookup | notInUnion | notInTransaction | onDatabase | onCollection, parseChangeStream},
+		{"$changeStreamSplitLargeEvent", mustBeLast | notInFacet | notInLookup | notInUnion | notInAPI, parseSplitLarge},
+		{"$collStats", mustBeFirst | notInFacet | notInTransaction, source("$collStats", checkCollStats)},
 		{"$count", 0, parseCount},
+		{"$currentOp", serverKnows | onDatabase, source("$currentOp", checkCurrentOp)},
+		{"$densify", 0, parseDensify},
+		{"$diff", mustBeFirst | notInFacet | notInTransaction | notInAPI, source("$diff", checkDiff)},
 		{"$documents", mustBeFirst | notInFacet | onDatabase, parseDocuments},
 		{"$facet", notInFacet, parseFacet},
+		{"$fill", inUpdates, parseFill},
+		{"$geoNear", mustBeFirst | notInFacet, parseGeoNear},
+		{"$graphLookup", 0, parseGraphLookup},
 		{"$group", 0, parseGroup},
+		{"$history", mustBeFirst | notInFacet | notInTransaction | notInAPI, source("$history", checkHistory)},
+		{"$indexStats", mustBeFirst | notInFacet | notInTransaction | notInAPI, source("$indexStats", checkIndexStats)},
 		{"$limit", 0, parseLimit},
+		{"$listCatalog", serverKnows | onDatabase | onCollection, source("$listCatalog", checkListCatalog)},
+		{"$listClusterCatalog", serverKnows | onDatabase, source("$listClusterCatalog", checkListClusterCatalog)},
+		{"$listLocalSessions", serverKnows | onDatabase, source("$listLocalSessions", checkListLocalSessions)},
+		{"$listSampledQueries", serverKnows | onDatabase, source("$listSampledQueries", checkListSampledQueries)},
+		{"$listSearchIndexes", search, noSearch("$listSearchIndexes")},
+		{"$listSessions", mustBeFirst | notInFacet | notInTransaction | notInAPI, source("$listSessions", checkListSessions)},
 		{"$lookup", 0, parseLookup},
 		{"$match", 0, parseMatch},
-		{"$merge", mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes, parseMerge},
-		{"$out", mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes, parseOut},
+		{"$merge", target, parseMerge},
+		{"$out", target, parseOut},
+		{"$planCacheStats", mustBeFirst | notInFacet | notInTransaction | localOnly | notInAPI, source("$planCacheStats", checkPlanCacheStats)},
 		{"$project", inUpdates, projecting("$project", compileProject)},
+		{"$querySettings", serverKnows | onDatabase, source("$querySettings", checkQuerySettings)},
+		{"$queryStats", serverKnows | onDatabase, source("$queryStats", checkQueryStats)},
+		{"$rankFusion", mustBeFirst | notInFacet | notInAPI, parseRankFusion},
 		{"$redact", 0, parseRedact},
 		{"$replaceRoot", inUpdates, projecting("$replaceRoot", project.CompileReplaceRoot)},
 		{"$replaceWith", inUpdates, projecting("$replaceWith", project.CompileReplaceWith)},
 		{"$sample", 0, parseSample},
+		{"$scoreFusion", mustBeFirst | notInFacet | notInAPI, noSearch("$scoreFusion")},
+		{"$search", search, noSearch("$search")},
+		{"$searchMeta", search, noSearch("$searchMeta")},
 		{"$set", inUpdates, projecting("$set", compileAddFields("$set"))},
+		{"$setWindowFields", 0, parseWindow},
 		{"$skip", 0, parseSkip},
 		{"$sort", 0, parseSort},
 		{"$sortByCount", 0, parseSortByCount},
 		{"$unionWith", 0, parseUnionWith},
 		{"$unset", inUpdates, projecting("$unset", project.CompileUnset)},
 		{"$unwind", 0, parseUnwind},
+		{"$vectorSearch", search, noSearch("$vectorSearch")},
 	}
 }
