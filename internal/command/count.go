@@ -134,15 +134,25 @@ func countRows(ctx context.Context, it exec.Iterator) (int64, error) {
 
 // countView counts a view's documents by its pipeline.
 func (s *source) countView(ctx context.Context, t *target, a *countArgs) (int64, error) {
-	ag := &aggregateArgs{ns: stage.Namespace{DB: t.db.name, Coll: t.name}, hint: a.hint, collation: a.collation, allowDisk: true}
-	if notEmpty(a.query) != nil {
-		b := bsonx.NewDoc(nil)
-		b.Doc("$match", a.query)
-		ag.pipeline = append(ag.pipeline, b.Done())
-	}
-	it, err := s.aggregate(ctx, ag)
+	it, err := s.aggregate(ctx, viewCount(t, a))
 	if err != nil {
 		return 0, err
 	}
 	return countRows(ctx, exec.NewWindow(it, a.skip, a.limit))
+}
+
+// viewCount is the pipeline whose documents a count on a view counts.
+func viewCount(t *target, a *countArgs) *aggregateArgs {
+	return viewQuery(t, a.query, a.collation, a.hint)
+}
+
+// viewQuery is a filter on a view as a pipeline.
+func viewQuery(t *target, query, collation bsonx.Doc, hint bsonx.Value) *aggregateArgs {
+	ag := &aggregateArgs{ns: stage.Namespace{DB: t.db.name, Coll: t.name}, hint: hint, collation: collation, allowDisk: true}
+	if notEmpty(query) != nil {
+		b := bsonx.NewDoc(nil)
+		b.Doc("$match", query)
+		ag.pipeline = append(ag.pipeline, b.Done())
+	}
+	return ag
 }

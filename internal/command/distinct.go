@@ -11,7 +11,6 @@ import (
 	"github.com/argon-db/argon/internal/keyenc"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/plan"
-	"github.com/argon-db/argon/internal/query/stage"
 )
 
 var distinctCommand = &Spec{
@@ -68,34 +67,22 @@ func (s *source) distinct(ctx context.Context, a *distinctArgs, b *bsonx.Builder
 		return err
 	}
 	var it exec.Iterator
-	switch {
-	case t.isView():
+	if t.isView() {
 		if !q.given {
 			q.setCollation(viewCollation(t))
 		}
-		ag := &aggregateArgs{ns: stage.Namespace{DB: t.db.name, Coll: t.name}, collation: a.collation, allowDisk: true}
-		if notEmpty(a.query) != nil {
-			m := bsonx.NewDoc(nil)
-			m.Doc("$match", a.query)
-			ag.pipeline = append(ag.pipeline, m.Done())
-		}
-		if it, err = s.aggregate(ctx, ag); err != nil {
-			return err
-		}
-	default:
-		f, err := q.filter(a.query)
-		if err != nil {
-			return err
-		}
-		if t.coll == nil {
+		it, err = s.aggregate(ctx, viewDistinct(t, a))
+	} else {
+		var p *plan.Plan
+		if q, p, err = s.planDistinct(ctx, t, a); err == nil && p == nil {
 			return nil
 		}
-		pq := &plan.Query{Filter: f, Collation: q.coll, Hint: a.hint, Needed: []string{a.key}}
-		p, err := t.choose(ctx, pq)
-		if err != nil {
-			return err
+		if err == nil {
+			it = q.rows(t, p, &exec.Stats{})
 		}
-		it = q.rows(t, p, &exec.Stats{})
+	}
+	if err != nil {
+		return err
 	}
 	defer func() { _ = it.Close() }()
 	d := distinctValues{path: strings.Split(a.key, "."), coll: q.coll, seen: map[string]struct{}{}, b: b}
@@ -111,6 +98,24 @@ func (s *source) distinct(ctx context.Context, a *distinctArgs, b *bsonx.Builder
 			return err
 		}
 	}
+}
+
+// viewDistinct is the pipeline whose documents a distinct on a view looks at.
+func viewDistinct(t *target, a *distinctArgs) *aggregateArgs {
+	return viewQuery(t, a.query, a.collation, a.hint)
+}
+
+func (s *source) planDistinct(ctx context.Context, t *target, a *distinctArgs) (*query, *plan.Plan, error) {
+	q, err := s.newQuery(ctx, t, a.collation, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := q.filter(a.query)
+	if err != nil || t.coll == nil {
+		return q, nil, err
+	}
+	p, err := t.choose(ctx, &plan.Query{Filter: f, Collation: q.coll, Hint: a.hint, Needed: []string{a.key}})
+	return q, p, err
 }
 
 // distinctValues collects values that were not seen before.

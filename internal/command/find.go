@@ -153,6 +153,15 @@ func (s *source) find(ctx context.Context, f *findArgs) (exec.Iterator, *target,
 
 // findView runs a find on a view as the pipeline that it means.
 func (s *source) findView(ctx context.Context, t *target, f *findArgs) (exec.Iterator, error) {
+	a, err := viewFind(t, f)
+	if err != nil {
+		return nil, err
+	}
+	return s.aggregate(ctx, a)
+}
+
+// viewFind is the pipeline that a find on a view means.
+func viewFind(t *target, f *findArgs) (*aggregateArgs, error) {
 	if !bsonx.IsMissing(bsonx.Lookup(f.sort, "$natural")) {
 		return nil, errcode.New(errcode.InvalidPipelineOperator, "$natural sort is not supported on a view")
 	}
@@ -190,7 +199,7 @@ func (s *source) findView(ctx context.Context, t *target, f *findArgs) (exec.Ite
 		}
 		add("$project", bsonx.DocValue(f.projection))
 	}
-	return s.aggregate(ctx, a)
+	return a, nil
 }
 
 // findPlan is a planned find.
@@ -201,6 +210,8 @@ type findPlan struct {
 	plan *plan.Plan // nil: the collection is not there
 	proj *project.Projection
 	sort bsonx.Doc // left to be done after the plan
+	// counted, if set, counts the rows that pass the filter (explain).
+	counted *int64
 }
 
 func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPlan, error) {
@@ -320,6 +331,9 @@ func (fp *findPlan) open(st *exec.Stats) (exec.Iterator, error) {
 		return (&exec.Nothing{}).Open(nil, st), nil
 	}
 	it := fp.q.rows(fp.t, fp.plan, st)
+	if fp.counted != nil {
+		it = exec.NewCounter(it, fp.counted)
+	}
 	if fp.sort != nil {
 		limit := int64(0)
 		if f.limit > 0 {

@@ -137,7 +137,8 @@ func (x *modifier) scan(ctx context.Context) error {
 	}
 }
 
-func (x *modifier) open(ctx context.Context) (exec.Iterator, error) {
+// plan finds the way to the rows.
+func (x *modifier) plan(ctx context.Context) (*plan.Plan, error) {
 	pq := &plan.Query{Filter: x.f, Collation: x.q.coll, Hint: x.hint, All: true}
 	if notEmpty(x.sort) != nil {
 		if _, err := stage.CompileSort(x.sort, x.q.coll); err != nil && bsonx.IsMissing(bsonx.Lookup(x.sort, "$natural")) {
@@ -148,12 +149,16 @@ func (x *modifier) open(ctx context.Context) (exec.Iterator, error) {
 	if !x.multi {
 		pq.Limit = 1
 	}
-	p, err := x.t.choose(ctx, pq)
+	return x.t.choose(ctx, pq)
+}
+
+func (x *modifier) open(ctx context.Context) (exec.Iterator, error) {
+	p, err := x.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
 	it := x.q.rows(x.t, p, &exec.Stats{})
-	if pq.Sort == nil || p.Sorted {
+	if p.Query.Sort == nil || p.Sorted {
 		return it, nil
 	}
 	// A sorted row has no key: it is found again by its _id.

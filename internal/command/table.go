@@ -13,6 +13,7 @@ func table() []*Spec {
 		deleteCommand,
 		distinctCommand,
 		endSessionsCommand,
+		explainCommand,
 		featuresCommand,
 		findAndModifyCommand,
 		findCommand,

@@ -62,19 +62,20 @@ var deleteStatement = idl.New("delete.deletes",
 	}},
 	hintField, idl.Field{Name: "collation", Types: idl.Object}, idl.Field{Name: "sampleId", Types: idl.Binary})
 
-func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
+// readUpdates decodes the statements of an update command.
+func (rq *Request) readUpdates() ([]*modification, error) {
 	mods := make([]*modification, 0, 1)
 	for _, d := range rq.Docs("updates") {
 		var a idl.Args
 		if err := updateStatement.Decode(d, &a); err != nil {
-			return err
+			return nil, err
 		}
 		m := &modification{filter: a.Doc("q"), update: a.Get("u"), constants: a.Doc("c"), multi: a.Bool("multi", false),
 			upsert: a.Bool("upsert", false), arrayFilters: a.Docs(nil, "arrayFilters"), hint: a.Get("hint"),
 			collation: a.Doc("collation"), sort: a.Doc("sort"), let: rq.Args.Doc("let"),
 			bypass: rq.Args.Bool("bypassDocumentValidation", false)}
 		if m.multi && a.Has("sort") {
-			return errcode.New(errcode.FailedToParse, "Cannot specify sort with multi=true")
+			return nil, errcode.New(errcode.FailedToParse, "Cannot specify sort with multi=true")
 		}
 		if a.Bool("upsertSupplied", false) {
 			if v := bsonx.Lookup(m.constants, "new"); v.Type == bsonx.Object {
@@ -83,6 +84,14 @@ func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 			m.constants = nil
 		}
 		mods = append(mods, m)
+	}
+	return mods, nil
+}
+
+func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
+	mods, err := rq.readUpdates()
+	if err != nil {
+		return err
 	}
 	res, nModified, err := rq.modifyAll(ctx, mods)
 	if err != nil {
@@ -104,15 +113,24 @@ func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	return nil
 }
 
-func runDelete(ctx context.Context, rq *Request, b *bsonx.Builder) error {
+// readDeletes decodes the statements of a delete command.
+func (rq *Request) readDeletes() ([]*modification, error) {
 	mods := make([]*modification, 0, 1)
 	for _, d := range rq.Docs("deletes") {
 		var a idl.Args
 		if err := deleteStatement.Decode(d, &a); err != nil {
-			return err
+			return nil, err
 		}
 		mods = append(mods, &modification{filter: a.Doc("q"), multi: a.Int64("limit", 0) == 0, hint: a.Get("hint"),
 			collation: a.Doc("collation"), let: rq.Args.Doc("let")})
+	}
+	return mods, nil
+}
+
+func runDelete(ctx context.Context, rq *Request, b *bsonx.Builder) error {
+	mods, err := rq.readDeletes()
+	if err != nil {
+		return err
 	}
 	res, _, err := rq.modifyAll(ctx, mods)
 	if err != nil {

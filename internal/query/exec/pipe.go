@@ -148,3 +148,23 @@ func SampleKeys(ctx context.Context, it Iterator, limit int) (int, error) {
 	}
 	return limit, nil
 }
+
+// counterIter counts the rows that pass.
+type counterIter struct {
+	Iterator
+	n *int64
+}
+
+// NewCounter counts the rows of in.
+func NewCounter(in Iterator, n *int64) Iterator { return &counterIter{in, n} }
+
+func (it *counterIter) Next(ctx context.Context) (Row, error) {
+	row, err := it.Iterator.Next(ctx)
+	if err == nil {
+		*it.n++
+	}
+	return row, err
+}
+
+// Exhausted passes the input's knowledge on.
+func (it *counterIter) Exhausted() bool { return Exhausted(it.Iterator) }
