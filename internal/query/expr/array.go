@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"encoding/binary"
 	"math"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -75,9 +76,8 @@ func endOfArray(name string, i int) evalFunc {
 	}
 }
 
-func concatArrays(env *Env, args []bsonx.Value) (bsonx.Value, error) {
-	var all []bsonx.Value
-	size := 0
+func concatArrays(_ *Env, args []bsonx.Value) (bsonx.Value, error) {
+	size := 5
 	for _, a := range args {
 		if bsonx.IsNullish(a) {
 			return bsonx.NullValue, nil
@@ -85,12 +85,24 @@ func concatArrays(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 		if a.Type != bsonx.Array {
 			return fail(errcode.Code(28664), "$concatArrays only supports arrays, not %s", bsonx.TypeName(a.Type))
 		}
-		if size += len(a.Data); size > maxResultSize {
-			return bsonx.Value{}, checkSize(size)
-		}
-		all = bsonx.Values(all, a.Data)
+		size += len(a.Data)
 	}
-	return env.array(all)
+	if err := checkSize(size); err != nil {
+		return bsonx.Value{}, err
+	}
+	all := elements{buf: make([]byte, 4, size)}
+	for i, a := range args {
+		if i == 0 { // its keys stay
+			all.n, all.buf = bsonx.Len(a.Data), append(all.buf, a.Data[4:len(a.Data)-1]...)
+			continue
+		}
+		for it := bsonx.NewIter(a.Data); it.Next(); {
+			all.push(it.Value())
+		}
+	}
+	all.buf = append(all.buf, 0)
+	binary.LittleEndian.PutUint32(all.buf, uint32(len(all.buf)))
+	return bsonx.ArrValue(all.buf), nil
 }
 
 func in(env *Env, args []bsonx.Value) (bsonx.Value, error) {
