@@ -16,10 +16,13 @@ type fields struct {
 	yearDay          int64 // days after January 1
 	h, mi, s, ms     int64
 	zone             *Zone
+	weekday          int  // the date moves on to it; 0 is Sunday, unset none
+	joined           bool // date and time are joined by a T
+	fraction         bool
 }
 
 func noFields() *fields {
-	return &fields{y: unset, m: unset, d: unset, isoY: unset, isoW: unset, isoD: unset, yearDay: unset, h: unset, mi: unset, s: unset, ms: unset}
+	return &fields{y: unset, m: unset, d: unset, isoY: unset, isoW: unset, isoD: unset, yearDay: unset, h: unset, mi: unset, s: unset, ms: unset, weekday: unset}
 }
 
 // errDigits and the like are why a text is no date; callers add the text.
@@ -71,7 +74,7 @@ func ParseFormat(text, format string, z *Zone) (int64, error) {
 func (s *scan) field(f *fields, spec byte) (err error) {
 	switch spec {
 	case 'Y':
-		f.y, err = s.digits(4, 4, "A four digit year could not be found")
+		f.y, err = s.digits(1, 4, "A four digit year could not be found")
 	case 'm':
 		f.m, err = s.digits(1, 2, "A two digit month could not be found")
 	case 'd':
@@ -89,6 +92,9 @@ func (s *scan) field(f *fields, spec byte) (err error) {
 			f.ms *= 10
 		}
 	case 'j':
+		if f.y == unset {
+			return errors.New("A 'day of year' can only come after a year has been found")
+		}
 		f.yearDay, err = s.digits(1, 3, "A three digit day-of-year could not be found")
 	case 'G':
 		f.isoY, err = s.digits(4, 4, "A four digit ISO year could not be found")
@@ -167,6 +173,9 @@ func (f *fields) date(z *Zone) (int64, error) {
 	if f.m < 1 || f.m > 12 || f.d < 1 || f.d > daysInMonth(f.y, f.m) {
 		return 0, errInvalid
 	}
+	if f.weekday != unset {
+		f.d += (int64(f.weekday) - (civilDays(f.y, f.m, f.d) + 4) + 7*1e9) % 7
+	}
 	return inRange(Join(f.y, f.m, f.d, f.h, f.mi, f.s, f.ms, z))
 }
 
@@ -195,8 +204,9 @@ func inRange(ms int64, ok bool) (int64, error) {
 
 // scan reads a text from left to right.
 type scan struct {
-	s  string
-	at int
+	s     string
+	at    int
+	comma bool // there was one
 }
 
 func (s *scan) more() bool { return s.at < len(s.s) }
@@ -256,48 +266,46 @@ func lookupMonth(w string) (int, bool) {
 	return 0, false
 }
 
-// abbreviations of zones that timelib knows, by their offset in minutes.
+// abbreviations of zones that timelib knows, by their offset in minutes; one
+// letter is a military zone.
 var abbreviations = map[string]int{
-	"z": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "ist": 330, "cet": 60, "cest": 120, "met": 60, "mest": 120,
-	"eet": 120, "eest": 180, "msk": 180, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360,
-	"pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600, "jst": 540, "kst": 540, "hkt": 480, "sgt": 480,
-	"aest": 600, "aedt": 660, "acst": 570, "acdt": 630, "awst": 480, "nzst": 720, "nzdt": 780, "sast": 120, "cat": 120, "eat": 180, "wat": 60,
+	"z": 0, "utc": 0, "uct": 0, "gmt": 0, "wet": 0, "west": 60, "bst": 60, "ist": 120, "idt": 180, "cet": 60, "cest": 120, "met": 60, "mest": 120,
+	"eet": 120, "eest": 180, "msk": 180, "msd": 240, "ast": -240, "adt": -180, "est": -300, "edt": -240, "cst": -360, "cdt": -300,
+	"mst": -420, "mdt": -360, "pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600, "hdt": -540, "sst": -660,
+	"jst": 540, "kst": 510, "hkt": 480, "pkt": 300, "aest": 600, "aedt": 660, "acst": 570, "acdt": 630, "awst": 480,
+	"nzst": 720, "nzdt": 780, "sast": 120, "cat": 120, "eat": 180, "wat": 60, "wib": 420, "wita": 480, "wit": 540,
 	"a": 60, "b": 120, "c": 180, "d": 240, "e": 300, "f": 360, "g": 420, "h": 480, "i": 540, "k": 600, "l": 660, "m": 720,
 	"n": -60, "o": -120, "p": -180, "q": -240, "r": -300, "s": -360, "t": -420, "u": -480, "v": -540, "w": -600, "x": -660, "y": -720,
 }
 
-// zone reads an offset, an abbreviation or an Olson name.
+// zone reads an offset of up to 24 hours or an abbreviation. MongoDB does not
+// take an Olson name within a date.
 func (s *scan) zone() (*Zone, error) {
-	bad := errors.New("The timezone could not be found in the database")
 	if c := s.peek(); c == '+' || c == '-' {
-		i := s.at + 1
-		for i < len(s.s) && i-s.at < 6 && (isDigit(s.s[i]) || s.s[i] == ':') {
-			i++
-		}
-		text := s.s[s.at:i]
-		switch n := len(strings.ReplaceAll(text, ":", "")) - 1; n { // one digit is an hour, three are hmm
-		case 1, 3:
-			text = text[:1] + "0" + text[1:]
-		}
-		z, ok := parseOffset(text)
-		if !ok {
-			return nil, bad
-		}
-		s.at = i
-		return z, nil
+		return s.offset()
 	}
-	i := s.at
-	for i < len(s.s) && (isLetter(s.s[i]) || s.s[i] == '/' || s.s[i] == '_' || i > s.at && (s.s[i] == '-' || s.s[i] == '+' || isDigit(s.s[i])) && strings.Contains(s.s[s.at:i], "/")) {
+	at := s.at
+	m, ok := abbreviations[strings.ToLower(s.word())]
+	if !ok || s.peek() == '/' || s.peek() == '_' {
+		s.at = at
+		return nil, errors.New("passing a time zone identifier as part of the string is not allowed")
+	}
+	return Fixed(m * 60), nil
+}
+
+func (s *scan) offset() (*Zone, error) {
+	at := s.at
+	i := at + 1
+	for i < len(s.s) && i-at < 6 && (isDigit(s.s[i]) || s.s[i] == ':' && i > at+1) {
 		i++
 	}
-	name := s.s[s.at:i]
-	if m, ok := abbreviations[strings.ToLower(name)]; ok {
-		s.at = i
-		return Fixed(m * 60), nil
+	d := s.s[at+1 : i]
+	if j := strings.IndexByte(d, ':'); j == 1 || len(d) == 1 || j < 0 && len(d) == 3 {
+		d = "0" + d // one digit is an hour, three are hmm
 	}
-	z, err := ParseZone(name)
-	if err != nil || name == "" {
-		return nil, bad
+	z, ok := parseOffset(s.s[at:at+1] + d)
+	if !ok || abs(z.offset) > 24*3600+59*60 {
+		return nil, errors.New("Unexpected character")
 	}
 	s.at = i
 	return z, nil

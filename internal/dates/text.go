@@ -15,6 +15,12 @@ func Parse(text string, z *Zone) (int64, error) {
 	f := noFields()
 	s := &scan{s: strings.Trim(text, " \t\n\v\f\r")}
 	err := s.free(f)
+	if err == nil && f.y != unset && f.m != unset && f.d == unset {
+		f.d = 1 // "Jan 2024"
+		if s.comma {
+			err = errPartial
+		}
+	}
 	if err == nil && f.y == unset && f.isoY == unset {
 		err = errPartial
 	}
@@ -44,6 +50,7 @@ func (s *scan) free(f *fields) error {
 		c := s.peek()
 		switch {
 		case c == ' ' || c == ',' || c == '\t':
+			s.comma = s.comma || c == ','
 			s.at++
 		case isDigit(c):
 			if err := s.number(f); err != nil {
@@ -96,20 +103,24 @@ func (s *scan) name(f *fields) error {
 		}
 		return nil
 	}
-	if _, ok := ParseWeekday(w); ok || low == "tues" || low == "wednes" || low == "thur" || low == "thurs" {
+	if d, ok := weekdayOf(low); ok && f.weekday == unset {
+		f.weekday = d
 		if s.peek() == '.' {
 			s.at++
 		}
 		return nil
 	}
 	switch {
-	case low == "of" && f.d != unset && f.m == unset, low == "t" && isDigit(s.peek()) && f.h == unset:
+	case low == "of" && f.d != unset && f.m == unset:
 		return nil
-	case (low == "am" || low == "pm") && f.h != unset && f.zone == nil:
-		return f.meridian(low, s)
+	case low == "t" && isDigit(s.peek()) && f.h == unset:
+		f.joined = true
+		return nil
+	case s.meridian(low) != 0 && f.h != unset && f.zone == nil:
+		return f.halfDay(s.meridian(low), s)
 	}
 	s.at = at
-	if f.zone != nil || f.h == unset && f.d == unset {
+	if f.zone != nil || f.h == unset && f.y == unset && f.d == unset {
 		return s.fail()
 	}
 	z, err := s.zone()
@@ -124,12 +135,39 @@ func (s *scan) name(f *fields) error {
 	return err
 }
 
-func (f *fields) meridian(low string, s *scan) error {
-	if f.h < 1 || f.h > 12 {
+// weekdayOf reads the name of a day and its usual short forms.
+func weekdayOf(low string) (int, bool) {
+	if low == "tues" || low == "wednes" || low == "thur" || low == "thurs" {
+		low = low[:3]
+	}
+	return ParseWeekday(low)
+}
+
+// meridian returns 'a' or 'p' for "am", "pm", "a.m." and "p.m.", of which low is
+// the first word, which was read; else 0.
+func (s *scan) meridian(low string) byte {
+	switch {
+	case low == "am" || low == "pm":
+		return low[0]
+	case (low == "a" || low == "p") && strings.HasPrefix(strings.ToLower(s.s[s.at:]), ".m"):
+		return low[0]
+	}
+	return 0
+}
+
+// halfDay applies am or pm to a clock of twelve hours.
+func (f *fields) halfDay(half byte, s *scan) error {
+	if f.h < 1 || f.h > 12 || f.joined || f.fraction {
 		return s.fail()
 	}
+	if strings.HasPrefix(s.s[s.at:], ".") {
+		s.at += 2
+		if s.peek() == '.' {
+			s.at++
+		}
+	}
 	f.h %= 12
-	if low == "pm" {
+	if half == 'p' {
 		f.h += 12
 	}
 	return nil
@@ -236,6 +274,7 @@ func (s *scan) fraction(f *fields) error {
 		return nil
 	}
 	s.at++
+	f.fraction = true
 	n := s.run()
 	f.ms = 0
 	for i := 0; i < 3; i++ {

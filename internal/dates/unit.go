@@ -70,8 +70,17 @@ func (u Unit) months() int64 {
 // AmountFits reports whether adding so many units could stay within the range of
 // dates at all.
 func AmountFits(u Unit, amount int64) bool {
-	span := math.MaxUint64 / uint64(unitMillis[u])
-	return u == UnitMillisecond || amount >= 0 && uint64(amount) <= span || amount < 0 && uint64(-amount) <= span
+	const days = int64(math.MaxUint64/86_400_000) + 1
+	const years = days/365 + 1
+	limits := [...]int64{0, days * 86400, days * 1440, days * 24, days, days / 7, years * 12, years * 4, years}
+	return u == UnitMillisecond || -limits[u] < amount && amount < limits[u]
+}
+
+// BinFits reports whether so many units, of hours or shorter, are a number of
+// milliseconds.
+func BinFits(u Unit, size int64) bool {
+	_, ok := addMul(0, size, unitMillis[u])
+	return ok
 }
 
 // Add adds units to a date; days and longer ones by the calendar of the zone: a

@@ -32,10 +32,13 @@ func typeOperators() []operator {
 
 // target is what $convert converts to, and how.
 type target struct {
-	typ       bsonx.Type
-	subtype   byte
-	format    string // "" when it was not given
-	bigEndian bool
+	typ     bsonx.Type
+	subtype byte
+	// subtypeArg is the subtype as it was given; it is looked at by conversions
+	// to binData only.
+	subtypeArg bsonx.Value
+	format     string // "" when it was not given
+	bigEndian  bool
 }
 
 var shortConversions = []struct {
@@ -124,7 +127,7 @@ func (c *convertCall) Eval(env *Env) (bsonx.Value, error) {
 		}
 		vals[i] = v
 	}
-	t, null, err := readTarget(vals[1], vals[2], vals[3])
+	t, null, err := readTarget(vals[1])
 	if err != nil {
 		return bsonx.Value{}, err
 	}
@@ -137,6 +140,9 @@ func (c *convertCall) Eval(env *Env) (bsonx.Value, error) {
 	if null {
 		return bsonx.NullValue, nil
 	}
+	if err := t.readForms(vals[2], vals[3]); err != nil {
+		return bsonx.Value{}, err
+	}
 	v, err := convert(env, vals[0], t)
 	if err != nil && c.onError != nil && (errcode.Has(err, errcode.ConversionFailure) || errcode.Has(err, 18537)) {
 		return c.onError.Eval(env)
@@ -144,13 +150,12 @@ func (c *convertCall) Eval(env *Env) (bsonx.Value, error) {
 	return v, err
 }
 
-// readTarget reads the operands that say what to convert to; null says that one
-// of them is. 'to' is a type or {type, subtype}.
-func readTarget(to, format, order bsonx.Value) (t *target, null bool, err error) {
+// readTarget reads 'to', which is a type or {type, subtype}; null says that the
+// type is.
+func readTarget(to bsonx.Value) (t *target, null bool, err error) {
 	t = &target{}
-	var subtype bsonx.Value
 	if to.Type == bsonx.Object {
-		if to, subtype, err = targetDoc(to); err != nil {
+		if to, t.subtypeArg, err = targetDoc(to); err != nil {
 			return nil, false, err
 		}
 	}
@@ -160,35 +165,33 @@ func readTarget(to, format, order bsonx.Value) (t *target, null bool, err error)
 	if t.typ, err = typeArg(to); err != nil {
 		return nil, false, err
 	}
-	if !bsonx.IsNullish(subtype) && t.typ == bsonx.Binary {
-		if t.subtype, err = subtypeArg(subtype); err != nil {
-			return nil, false, err
-		}
-	} else if subtype.Type == bsonx.Null && t.typ == bsonx.Binary {
-		return t, true, nil
-	}
+	return t, false, nil
+}
+
+// readForms reads 'format' and 'byteOrder'; null counts as not given.
+func (t *target) readForms(format, order bsonx.Value) error {
 	if !bsonx.IsNullish(format) {
 		if !isString(format) {
-			return nil, false, typeError(4341114, "$convert", "that 'format' be a string", format)
+			return typeError(4341114, "$convert", "that 'format' be a string", format)
 		}
 		t.format = string(bsonx.Str(format))
 		if strings.IndexByte(t.format, ',') >= 0 || !strings.Contains(",auto,base64,base64url,hex,utf8,uuid,", ","+t.format+",") {
-			return nil, false, errcode.New(errcode.Code(4341125), "Invalid 'format' argument for $convert: %s", t.format)
+			return errcode.New(errcode.Code(4341125), "Invalid 'format' argument for $convert: %s", t.format)
 		}
 	}
 	if !bsonx.IsNullish(order) {
 		if !isString(order) {
-			return nil, false, typeError(9130001, "$convert", "that 'byteOrder' be a string", order)
+			return typeError(9130001, "$convert", "that 'byteOrder' be a string", order)
 		}
 		switch s := string(bsonx.Str(order)); s {
 		case "big":
 			t.bigEndian = true
 		case "little":
 		default:
-			return nil, false, errcode.New(errcode.Code(9130002), "Invalid 'byteOrder' argument for $convert: %s", s)
+			return errcode.New(errcode.Code(9130002), "Invalid 'byteOrder' argument for $convert: %s", s)
 		}
 	}
-	return t, false, nil
+	return nil
 }
 
 func targetDoc(to bsonx.Value) (typ, subtype bsonx.Value, err error) {
@@ -362,6 +365,10 @@ func toInteger(env *Env, v bsonx.Value, t *target, lo, hi int64) (bsonx.Value, e
 	return env.Arena.Int64(n), nil
 }
 
+// smallestNormal is the smallest double of full precision: conversion of a
+// decimal below it is an underflow.
+const smallestNormal = 0x1p-1022
+
 func toDouble(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	switch v.Type {
 	case bsonx.Double:
@@ -375,7 +382,7 @@ func toDouble(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	case bsonx.Decimal128:
 		d := numeric.FromValue(v)
 		f := numeric.Float(d)
-		if math.IsInf(f, 0) && d.Form == apd.Finite {
+		if d.Form == apd.Finite && (math.IsInf(f, 0) || !d.IsZero() && math.Abs(f) < smallestNormal) {
 			return failed("Conversion would overflow target type in $convert with no onError value: %s", numeric.Format(d))
 		}
 		return env.Arena.Double(f), nil

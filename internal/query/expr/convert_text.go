@@ -189,34 +189,32 @@ func (t *target) order() binary.ByteOrder {
 
 // binaryInteger reads a signed integer of 1, 2, 4 or (for longs) 8 bytes.
 func binaryInteger(v bsonx.Value, t *target) (int64, error) {
-	sub, b := rawBinary(v)
+	_, b := rawBinary(v)
 	o := t.order()
-	if sub != uuidSubtype {
-		switch {
-		case len(b) == 1:
-			return int64(int8(b[0])), nil
-		case len(b) == 2:
-			return int64(int16(o.Uint16(b))), nil
-		case len(b) == 4:
-			return int64(int32(o.Uint32(b))), nil
-		case len(b) == 8 && t.typ == bsonx.Int64:
-			return int64(o.Uint64(b)), nil
-		}
+	switch {
+	case len(b) == 1:
+		return int64(int8(b[0])), nil
+	case len(b) == 2:
+		return int64(int16(o.Uint16(b))), nil
+	case len(b) == 4:
+		return int64(int32(o.Uint32(b))), nil
+	case len(b) == 8 && t.typ == bsonx.Int64:
+		return int64(o.Uint64(b)), nil
 	}
-	_, err := failed("Failed to convert '%s' to %s in $convert because of invalid length or subtype", v.DebugString(), bsonx.TypeName(t.typ))
+	_, err := failed("Failed to convert '%s' to number in $convert because of invalid length: %d", v.DebugString(), len(b))
 	return 0, err
 }
 
 func binaryDouble(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
-	sub, b := rawBinary(v)
+	_, b := rawBinary(v)
 	o := t.order()
-	switch {
-	case len(b) == 4 && sub != uuidSubtype:
+	switch len(b) {
+	case 4:
 		return env.Arena.Double(float64(math.Float32frombits(o.Uint32(b)))), nil
-	case len(b) == 8 && sub != uuidSubtype:
+	case 8:
 		return env.Arena.Double(math.Float64frombits(o.Uint64(b))), nil
 	}
-	return failed("Failed to convert '%s' to double in $convert because of invalid length or subtype", v.DebugString())
+	return failed("Failed to convert '%s' to number in $convert because of invalid length: %d", v.DebugString(), len(b))
 }
 
 func needFormat(from, to bsonx.Type) (bsonx.Value, error) {
@@ -229,7 +227,7 @@ func binaryString(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	format := t.format
 	if format == "auto" {
 		format = "base64"
-		if sub == uuidSubtype {
+		if sub == uuidSubtype && len(b) == 16 {
 			format = "uuid"
 		}
 	}
@@ -258,7 +256,22 @@ func binaryString(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	return env.string(s)
 }
 
-func toBinary(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
+func toBinary(env *Env, v bsonx.Value, to *target) (bsonx.Value, error) {
+	t := *to
+	switch v.Type {
+	case bsonx.Binary, bsonx.Int32, bsonx.Int64, bsonx.Double, bsonx.String:
+	default:
+		return unsupported(v.Type, bsonx.Binary)
+	}
+	if v.Type == bsonx.String && t.format == "" {
+		return needFormat(v.Type, t.typ)
+	}
+	if t.subtypeArg.Type != bsonx.Missing {
+		var err error
+		if t.subtype, err = subtypeArg(t.subtypeArg); err != nil {
+			return bsonx.Value{}, err
+		}
+	}
 	o := t.order()
 	switch v.Type {
 	case bsonx.Binary:
@@ -269,22 +282,13 @@ func toBinary(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	case bsonx.Int32:
 		b := make([]byte, 4)
 		o.PutUint32(b, uint32(bsonx.I32(v)))
-		return numberBinary(env, b, t)
+		return env.binary(t.subtype, b), nil
 	case bsonx.Int64, bsonx.Double:
 		b := make([]byte, 8)
 		o.PutUint64(b, uint64(bsonx.I64(v)))
-		return numberBinary(env, b, t)
-	case bsonx.String:
-		return stringBinary(env, v, t)
+		return env.binary(t.subtype, b), nil
 	}
-	return unsupported(v.Type, bsonx.Binary)
-}
-
-func numberBinary(env *Env, b []byte, t *target) (bsonx.Value, error) {
-	if t.subtype == uuidSubtype {
-		return failed("A number cannot be converted to BinData with the subtype of UUIDs")
-	}
-	return env.binary(t.subtype, b), nil
+	return stringBinary(env, v, &t)
 }
 
 func (env *Env) binary(sub byte, b []byte) bsonx.Value {
@@ -297,9 +301,6 @@ func (env *Env) binary(sub byte, b []byte) bsonx.Value {
 
 func stringBinary(env *Env, v bsonx.Value, t *target) (bsonx.Value, error) {
 	s := string(bsonx.Str(v))
-	if t.format == "" {
-		return needFormat(v.Type, t.typ)
-	}
 	if (t.format == "uuid") != (t.subtype == uuidSubtype) {
 		return failed("The format 'uuid' and BinData's subtype 4 need each other, found '%s' and %d", t.format, t.subtype)
 	}

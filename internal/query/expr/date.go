@@ -296,6 +296,9 @@ func compileDateTrunc(c *call) (Expr, error) {
 	return e, nil
 }
 
+// maxBin is the largest bin of days and longer units.
+const maxBin = 100_000_000_000
+
 func compileTrunc(c *call, required map[int]errcode.Code) (Expr, error) {
 	return dateCall(c, &dateTruncSpec, required, func(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
 		week := isWeek(args[1])
@@ -327,9 +330,15 @@ func compileTrunc(c *call, required map[int]errcode.Code) (Expr, error) {
 		if err != nil {
 			return bsonx.Value{}, err
 		}
+		if u > dates.UnitHour && size > maxBin {
+			return bsonx.Value{}, errcode.New(errcode.Code(5439006), "dateTrunc unsupported binSize value")
+		}
+		if u <= dates.UnitHour && !dates.BinFits(u, size) {
+			return bsonx.Value{}, errcode.New(errcode.Code(5439002), "dateTrunc overflowed")
+		}
 		out, ok := dates.Trunc(ms, u, size, z, start)
 		if !ok {
-			return bsonx.Value{}, errcode.New(errcode.Code(5166406), "$dateTrunc overflowed")
+			return bsonx.Value{}, errcode.New(errcode.Code(5439000), "dateTrunc overflowed")
 		}
 		return env.Arena.Date(out), nil
 	})
