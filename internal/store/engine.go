@@ -12,10 +12,11 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 )
 
-// engineFormat is the format of Pebble's files. It may only rise: an upgrade
-// cannot be undone. The default is an old one that loses synced data without a
-// word when a bit flips in its log.
-const engineFormat = pebble.FormatNewest
+// engineFormat is the format of Pebble's files: named, so that a new version of the
+// library does not raise it unseen, because an upgrade cannot be undone. Pebble's
+// default is an old one that loses synced data without a word when a bit flips in
+// its log.
+const engineFormat = pebble.FormatValueSeparation
 
 // openEngine opens Pebble with the options that its users found the hard way:
 // the comparer and key schema of versioned keys, bloom filters over prefixes on

@@ -41,7 +41,8 @@ type Options struct {
 	Logger *slog.Logger
 	// OnFatal is called once, from any goroutine, when the store can no longer
 	// be written to (a failed fsync, a corrupt file): see Store.Err. A server
-	// should end its process: a restart recovers every acknowledged commit.
+	// should end its process: a restart recovers every acknowledged commit. It must
+	// not call the store.
 	OnFatal func(error)
 }
 

@@ -59,6 +59,15 @@ func TestComparer(t *testing.T) {
 	require.NoError(t, pebble.CheckComparer(&cockroachkvs.Comparer, prefixes, suffixes))
 }
 
+// TestStoredNames pins what the engine stores in every data directory.
+func TestStoredNames(t *testing.T) {
+	require.Equal(t, "cockroach_comparator", cockroachkvs.Comparer.Name)
+	require.Equal(t, "crdb1", cockroachkvs.KeySchema.Name)
+	require.Equal(t, pebble.FormatNewest, engineFormat, "a newer format: raise engineFormat on purpose")
+	s := open(t)
+	require.Equal(t, engineFormat, s.db.FormatMajorVersion())
+}
+
 func TestVersionsAndBranches(t *testing.T) {
 	s := open(t)
 	a1 := put(t, s, 1, "a", "1")
@@ -95,4 +104,38 @@ func TestVersionsAndBranches(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(3), n)
 	require.Equal(t, int64(1+3+3), size)
+}
+
+// TestEntries: an index entry may be empty and is still there; its type bits come
+// back as they went in; an index that only a child has built is the child's.
+func TestEntries(t *testing.T) {
+	s := open(t)
+	put(t, s, 1, "k", "value")
+	fork := put(t, s, 1, "l", "value")
+	b := s.NewBatch()
+	require.NoError(t, b.PutEntry(2, 1, 7, []byte("a"), nil))
+	require.NoError(t, b.PutEntry(2, 1, 7, []byte("b"), []byte{5, 1}))
+	require.NoError(t, b.PutEntry(2, 1, 8, []byte("other"), nil))
+	st, err := s.Commit(context.Background(), b, nil)
+	require.NoError(t, err)
+	b = s.NewBatch()
+	require.NoError(t, b.DeleteEntry(3, 1, 7, []byte("a")))
+	_, err = s.Commit(context.Background(), b, nil)
+	require.NoError(t, err)
+
+	child := []Level{{2, Head}, {1, fork}}
+	grandchild := []Level{{3, Head}, {2, st.LSN}, {1, fork}}
+	seven := IterOptions{Space: Entries(1, 7)}
+	require.Equal(t, []string{"a=@3", "b=\x05\x01@3"}, scan(t, s, child, seven))
+	require.Equal(t, []string{"b=\x05\x01@3"}, scan(t, s, grandchild, seven))
+	require.Empty(t, scan(t, s, child[1:], seven))
+	bits, _, ok, err := s.Get(grandchild, Entries(1, 7), []byte("b"))
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Equal(t, []byte{5, 1}, bits)
+	_, at, ok, err := s.Get(grandchild, Entries(1, 7), []byte("a"))
+	require.NoError(t, err)
+	require.False(t, ok)
+	require.EqualValues(t, 4, at)
+	fsck(t, s)
 }
