@@ -1,0 +1,90 @@
+package command
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+)
+
+var dropCommand = &Spec{
+	Name:  "drop",
+	Args:  idl.Command("drop", idl.Field{Name: "drop", Types: idl.Any, Required: true}),
+	Flags: DDL | APIv1,
+	Help:  "drops a collection or a view; the past still has it",
+	Run:   runDrop,
+}
+
+var dropDatabaseCommand = &Spec{
+	Name:  "dropDatabase",
+	Args:  idl.Command("dropDatabase", idl.Field{Name: "dropDatabase", Types: idl.Any, Required: true}),
+	Flags: DDL | APIv1,
+	Help:  "drops every collection and view of a branch; the past still has them",
+	Run:   runDropDatabase,
+}
+
+func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	name, err := rq.Collection()
+	if err != nil {
+		return err
+	}
+	var was *catalog.Collection
+	err = rq.write(ctx, func(s *source) error {
+		was = nil
+		d, err := s.changeable(ctx, rq.DB)
+		if err != nil {
+			return err
+		}
+		if _, ok := d.snap.Collection(name); !ok {
+			return nil
+		}
+		was, err = s.rq.Services.Catalog.Drop(ctx, d.view, name)
+		return err
+	})
+	if err != nil || was == nil {
+		return err
+	}
+	if was.Type != catalog.TypeView {
+		reply.Int32("nIndexesWas", int32(len(was.Indexes)))
+	}
+	reply.String("ns", rq.NS(name))
+	return nil
+}
+
+func runDropDatabase(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	switch rq.DB {
+	case "admin", "config", "local":
+		return errcode.New(errcode.IllegalOperation, "Dropping the '%s' database is prohibited.", rq.DB)
+	}
+	var gone []*catalog.Collection
+	err := rq.write(ctx, func(s *source) error {
+		d, err := s.changeable(ctx, rq.DB)
+		if err != nil {
+			return err
+		}
+		gone = nil
+		if d.snap.Len() == 0 {
+			return nil
+		}
+		gone, err = s.rq.Services.Catalog.DropAll(ctx, d.view)
+		return err
+	})
+	if err == nil && len(gone) > 0 {
+		reply.String("dropped", rq.DB)
+	}
+	return err
+}
+
+// changeable resolves a database for a change of its catalog.
+func (s *source) changeable(ctx context.Context, db string) (*database, error) {
+	d, err := s.db(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	if d.ref.ReadOnly {
+		return nil, errReadOnly(d)
+	}
+	return d, nil
+}

@@ -1,0 +1,154 @@
+package command
+
+import (
+	"context"
+	"io"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/match"
+	"github.com/argon-db/argon/internal/session"
+)
+
+// cursorField is the {batchSize} option of the commands that list.
+var cursorField = idl.Field{Name: "cursor", Types: idl.Object}
+
+var cursorArgs = idl.New("cursor", idl.Field{Name: "batchSize", Types: idl.Number, Min: 0, Max: idl.NoMax})
+
+var listCollectionsCommand = &Spec{
+	Name: "listCollections",
+	Args: idl.Command("listCollections",
+		idl.Field{Name: "listCollections", Types: idl.Any, Required: true},
+		cursorField,
+		idl.Field{Name: "filter", Types: idl.Object},
+		idl.Field{Name: "nameOnly", Types: idl.SafeBool},
+		idl.Field{Name: "authorizedCollections", Types: idl.SafeBool},
+	),
+	Flags: Read | APIv1,
+	Help:  "lists the collections and views of a branch, at its point",
+	Run:   runListCollections,
+}
+
+func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	s, err := rq.openSource(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	d, err := s.db(ctx, rq.DB)
+	if err != nil {
+		return err
+	}
+	nameOnly := rq.Args.Bool("nameOnly", false)
+	var docs []bsonx.Doc
+	for _, name := range d.snap.Names() {
+		e, _ := d.snap.Collection(name)
+		docs = append(docs, describeCollection(e, nameOnly))
+	}
+	return rq.listed(ctx, reply, s, "$cmd.listCollections", docs)
+}
+
+// describeCollection is a collection as listCollections shows it.
+func describeCollection(c *catalog.Collection, nameOnly bool) bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	b.String("name", c.Name)
+	b.String("type", string(c.Type))
+	if nameOnly {
+		return b.Done()
+	}
+	b.Doc("options", c.Options)
+	at := b.OpenDoc("info")
+	b.Bool("readOnly", c.Type == catalog.TypeView)
+	if c.Type != catalog.TypeView {
+		b.Binary("uuid", 4, c.UUID[:])
+	}
+	b.Close(at)
+	if c.Type == catalog.TypeCollection && len(c.Indexes) > 0 && c.Indexes[0].Name == catalog.IDIndexName {
+		b.Doc("idIndex", c.Indexes[0].Spec)
+	}
+	return b.Done()
+}
+
+// listed answers with documents that were put together in memory: those that the
+// command's filter takes, as a cursor.
+func (rq *Request) listed(ctx context.Context, reply *bsonx.Builder, s *source, coll string, docs []bsonx.Doc) error {
+	if f := rq.optionalDoc("filter"); f != nil {
+		kept, err := s.kept(ctx, f, docs)
+		if err != nil {
+			return err
+		}
+		docs = kept
+	}
+	batch, err := rq.cursorBatch()
+	if err != nil {
+		return err
+	}
+	return rq.FirstBatch(ctx, reply, session.NewCursor(rq.NS(coll), &docList{docs: docs}), batch, false)
+}
+
+// optionalDoc is a document argument of a command that may not have it at all.
+func (rq *Request) optionalDoc(name string) bsonx.Doc {
+	for _, f := range rq.Spec.Args.Fields() {
+		if f.Name == name {
+			return rq.Args.Doc(name)
+		}
+	}
+	return nil
+}
+
+// cursorBatch returns the batch size of {cursor: {batchSize}}.
+func (rq *Request) cursorBatch() (int, error) {
+	c := rq.Args.Doc("cursor")
+	if c == nil {
+		return -1, nil
+	}
+	var a idl.Args
+	if err := cursorArgs.Decode(c, &a); err != nil {
+		return 0, err
+	}
+	return int(min(a.Int64("batchSize", -1), 1<<31-1)), nil
+}
+
+// kept returns the documents that a filter takes.
+func (s *source) kept(ctx context.Context, filter bsonx.Doc, docs []bsonx.Doc) ([]bsonx.Doc, error) {
+	q, err := s.newQuery(ctx, nil, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := match.Compile(filter, match.Options{Scope: q.scope})
+	if err != nil {
+		return nil, err
+	}
+	env := q.env()
+	var out []bsonx.Doc
+	for _, d := range docs {
+		ok, err := f.Matches(env, d)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+// docList yields documents that are in memory already.
+type docList struct{ docs []bsonx.Doc }
+
+// Next implements session.Iterator.
+func (l *docList) Next(context.Context) (bsonx.Doc, error) {
+	if len(l.docs) == 0 {
+		return nil, io.EOF
+	}
+	d := l.docs[0]
+	l.docs = l.docs[1:]
+	return d, nil
+}
+
+// Exhausted reports that nothing follows.
+func (l *docList) Exhausted() bool { return len(l.docs) == 0 }
+
+// Close implements session.Iterator.
+func (l *docList) Close() error { return nil }
