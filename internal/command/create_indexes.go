@@ -1,0 +1,301 @@
+package command
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/index"
+)
+
+var createIndexesCommand = &Spec{
+	Name: "createIndexes",
+	Args: idl.Command("createIndexes",
+		idl.Field{Name: "createIndexes", Types: idl.Any, Required: true},
+		idl.Field{Name: "indexes", Types: idl.Array, Elems: idl.Object, Required: true},
+		idl.Field{Name: "ignoreUnknownIndexOptions", Types: idl.SafeBool},
+		idl.Field{Name: "commitQuorum", Types: idl.String | idl.Number},
+		idl.Field{Name: "v", Types: idl.Any},
+	),
+	Flags: DDL | TxnOK | APIv1,
+	Help:  "creates indexes, also on existing data",
+	Run:   runCreateIndexes,
+}
+
+// maxIndexes is MongoDB's limit of indexes of one collection.
+const maxIndexes = 64
+
+// smallBuild is how many documents an index is built over in the commit that
+// creates it. Over more it is built in steps, while writes go on.
+const smallBuild = 20_000
+
+// buildStep bounds what one step of a build holds in memory, in bytes.
+const buildStep = 8 << 20
+
+func runCreateIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	name, err := rq.Collection()
+	if err != nil {
+		return err
+	}
+	specs, err := rq.indexSpecs()
+	if err != nil {
+		return err
+	}
+	b := &indexBuild{rq: rq, name: name, specs: specs}
+	if err := rq.write(ctx, func(s *source) error { return b.begin(ctx, s) }); err != nil {
+		return err
+	}
+	if b.staged {
+		if err := b.fill(ctx); err != nil {
+			return err
+		}
+	}
+	reply.Int32("numIndexesBefore", int32(b.before))
+	reply.Int32("numIndexesAfter", int32(b.after))
+	reply.Bool("createdCollectionAutomatically", b.created)
+	if b.before == b.after {
+		reply.String("note", "all indexes already exist")
+	}
+	return nil
+}
+
+// indexSpecs are the specifications of the command in their stored form.
+func (rq *Request) indexSpecs() ([]bsonx.Doc, error) {
+	docs := rq.Docs("indexes")
+	if len(docs) == 0 {
+		return nil, errcode.New(errcode.BadValue, "Must specify at least one index to create")
+	}
+	out := make([]bsonx.Doc, 0, len(docs))
+	for _, d := range docs {
+		n, err := index.Normalize(d)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// indexBuild is one createIndexes command.
+type indexBuild struct {
+	rq            *Request
+	name          string
+	specs         []bsonx.Doc
+	added         []string
+	created       bool
+	staged        bool
+	before, after int
+}
+
+// begin adds the indexes to the catalog and fills them if that is quick.
+func (b *indexBuild) begin(ctx context.Context, s *source) error {
+	b.added, b.created, b.staged = nil, false, false
+	t, err := s.writable(ctx, b.rq.DB, b.name, false)
+	if err != nil {
+		return err
+	}
+	if t.coll == nil {
+		if t, err = s.writable(ctx, b.rq.DB, b.name, true); err != nil {
+			return err
+		}
+		b.created = true
+	}
+	b.before = len(t.entry.Indexes)
+	b.after = b.before
+	missing, err := newIndexes(t.entry, b.specs)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	if b.before+len(missing) > maxIndexes {
+		return errcode.New(errcode.CannotCreateIndex, "add index fails, too many indexes for %s key:%s", t.ns(), bsonx.Lookup(missing[0], "key").Data)
+	}
+	entry, err := s.rq.Services.Catalog.AddIndexes(ctx, t.db.view, b.name, missing)
+	if err != nil {
+		return err
+	}
+	b.after = len(entry.Indexes)
+	for _, ix := range entry.Indexes[b.before:] {
+		b.added = append(b.added, ix.Name)
+	}
+	n, _, err := t.db.view.Count(entry.ID)
+	if err != nil {
+		return err
+	}
+	if n > smallBuild && !b.rq.InTxn {
+		b.staged = true
+		return b.setBuilding(ctx, s, t, true)
+	}
+	coll, err := exec.Compile(entry)
+	if err != nil {
+		return err
+	}
+	return b.fillAll(ctx, s, t, coll)
+}
+
+// fillAll builds all new indexes within the transaction.
+func (b *indexBuild) fillAll(ctx context.Context, s *source, t *target, coll *exec.Collection) error {
+	q, err := s.newQuery(ctx, t, nil, nil)
+	if err != nil {
+		return err
+	}
+	w := &exec.Writer{View: t.db.view, Coll: coll, NS: t.ns(), Env: q.env()}
+	for _, name := range b.added {
+		if _, err := w.Fill(ctx, coll.Index(name), nil, 1<<62); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setBuilding marks the new indexes: writes maintain them, reads do not use them.
+func (b *indexBuild) setBuilding(ctx context.Context, s *source, t *target, on bool) error {
+	_, err := s.rq.Services.Catalog.Update(ctx, t.db.view, b.name, catalog.Change{}, func(c *catalog.Collection) error {
+		list := append([]*catalog.Index(nil), c.Indexes...)
+		for i, ix := range list {
+			for _, name := range b.added {
+				if ix.Name == name {
+					n := *ix
+					n.Building = on
+					list[i] = &n
+				}
+			}
+		}
+		c.Indexes = list
+		return nil
+	})
+	return err
+}
+
+// fill builds the indexes step by step, each step a commit, and opens them to
+// readers at the end. If a document cannot be indexed the indexes are dropped.
+func (b *indexBuild) fill(ctx context.Context) error {
+	var err error
+	for _, name := range b.added {
+		if err = b.fillOne(ctx, name); err != nil {
+			break
+		}
+	}
+	if err == nil {
+		return b.rq.write(ctx, func(s *source) error {
+			t, err := s.writable(ctx, b.rq.DB, b.name, false)
+			if err != nil {
+				return err
+			}
+			return b.setBuilding(ctx, s, t, false)
+		})
+	}
+	undo := b.rq.write(context.WithoutCancel(ctx), func(s *source) error {
+		d, err := s.changeable(ctx, b.rq.DB)
+		if err != nil {
+			return err
+		}
+		_, err = s.rq.Services.Catalog.DropIndexes(context.WithoutCancel(ctx), d.view, b.name, b.added)
+		return err
+	})
+	if undo != nil {
+		b.rq.Services.Log.Error("an index build failed and its indexes could not be dropped", "ns", b.rq.NS(b.name), "indexes", b.added, "error", undo)
+	}
+	return err
+}
+
+func (b *indexBuild) fillOne(ctx context.Context, name string) error {
+	var next []byte
+	for {
+		var from []byte
+		err := b.rq.write(ctx, func(s *source) error {
+			t, err := s.writable(ctx, b.rq.DB, b.name, false)
+			if err != nil {
+				return err
+			}
+			ix := (*exec.Index)(nil)
+			if t.coll != nil {
+				ix = t.coll.Index(name)
+			}
+			if ix == nil {
+				return errcode.New(errcode.IndexBuildAborted, "Index build failed: the collection or the index %s was dropped meanwhile", name)
+			}
+			q, err := s.newQuery(ctx, t, nil, nil)
+			if err != nil {
+				return err
+			}
+			w := &exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Env: q.env()}
+			from, err = w.Fill(ctx, ix, next, buildStep)
+			return err
+		})
+		if err != nil || from == nil {
+			return err
+		}
+		next = from
+	}
+}
+
+// newIndexes returns the specifications that the collection does not have yet.
+// Errors: IndexKeySpecsConflict for a name that is taken, IndexOptionsConflict
+// for the same key with other options or another name.
+func newIndexes(c *catalog.Collection, specs []bsonx.Doc) ([]bsonx.Doc, error) {
+	var out []bsonx.Doc
+	known := make([]bsonx.Doc, 0, len(c.Indexes)+len(specs))
+	for _, ix := range c.Indexes {
+		known = append(known, ix.Spec)
+	}
+	for _, spec := range specs {
+		have, err := hasIndex(known, spec)
+		if err != nil {
+			return nil, err
+		}
+		if !have {
+			known = append(known, spec)
+			out = append(out, spec)
+		}
+	}
+	return out, nil
+}
+
+func hasIndex(known []bsonx.Doc, spec bsonx.Doc) (bool, error) {
+	name, key := bsonx.Lookup(spec, "name"), bsonx.Lookup(spec, "key")
+	for _, k := range known {
+		sameName := bsonx.Equal(bsonx.Lookup(k, "name"), name)
+		sameKey := bsonx.Equal(bsonx.Lookup(k, "key"), key) && sameSignature(k, spec)
+		switch {
+		case sameName && sameKey && sameOptions(k, spec):
+			return true, nil
+		case isIDKey(key.Data) && isIDKey(bsonx.Lookup(k, "key").Data):
+			return true, nil
+		case sameName && sameKey:
+			return false, errcode.New(errcode.IndexOptionsConflict, "An equivalent index already exists with the same name but different options. Requested index: %s, existing index: %s", spec, k)
+		case sameName:
+			return false, errcode.New(errcode.IndexKeySpecsConflict, "An existing index has the same name as the requested index. When index names are not specified, they are auto generated and can cause conflicts. Please refer to our documentation. Requested index: %s, existing index: %s", spec, k)
+		case sameKey:
+			return false, errcode.New(errcode.IndexOptionsConflict, "Index already exists with a different name: %s", bsonx.Str(bsonx.Lookup(k, "name")))
+		}
+	}
+	return false, nil
+}
+
+// sameSignature compares what lets two indexes with one key pattern stand side by
+// side: collation and partial filter (MongoDB's manual, "createIndexes", "Multiple
+// indexes with the same key pattern").
+func sameSignature(a, b bsonx.Doc) bool {
+	for _, f := range []string{"collation", "partialFilterExpression", "sparse", "unique"} {
+		if !bsonx.Equal(bsonx.Lookup(a, f), bsonx.Lookup(b, f)) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameOptions(a, b bsonx.Doc) bool {
+	for _, f := range []string{"unique", "sparse", "expireAfterSeconds", "weights", "default_language"} {
+		if !bsonx.Equal(bsonx.Lookup(a, f), bsonx.Lookup(b, f)) {
+			return false
+		}
+	}
+	return true
+}
+
+func isIDKey(key bsonx.Doc) bool {
+	return bsonx.Len(key) == 1 && !bsonx.IsMissing(bsonx.Lookup(key, "_id"))
+}
