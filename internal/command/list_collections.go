@@ -46,7 +46,7 @@ func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) 
 		e, _ := d.snap.Collection(name)
 		docs = append(docs, describeCollection(e, nameOnly))
 	}
-	return rq.listed(ctx, reply, s, "$cmd.listCollections", docs)
+	return rq.listed(ctx, reply, "$cmd.listCollections", docs)
 }
 
 // describeCollection is a collection as listCollections shows it.
@@ -72,9 +72,9 @@ func describeCollection(c *catalog.Collection, nameOnly bool) bsonx.Doc {
 
 // listed answers with documents that were put together in memory: those that the
 // command's filter takes, as a cursor.
-func (rq *Request) listed(ctx context.Context, reply *bsonx.Builder, s *source, coll string, docs []bsonx.Doc) error {
+func (rq *Request) listed(ctx context.Context, reply *bsonx.Builder, coll string, docs []bsonx.Doc) error {
 	if f := rq.optionalDoc("filter"); f != nil {
-		kept, err := s.kept(ctx, f, docs)
+		kept, err := rq.kept(ctx, f, docs)
 		if err != nil {
 			return err
 		}
@@ -111,7 +111,12 @@ func (rq *Request) cursorBatch() (int, error) {
 }
 
 // kept returns the documents that a filter takes.
-func (s *source) kept(ctx context.Context, filter bsonx.Doc, docs []bsonx.Doc) ([]bsonx.Doc, error) {
+func (rq *Request) kept(ctx context.Context, filter bsonx.Doc, docs []bsonx.Doc) ([]bsonx.Doc, error) {
+	s, err := rq.openSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
 	q, err := s.newQuery(ctx, nil, nil, nil)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,260 @@
+package command
+
+import (
+	"context"
+	"time"
+
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/idl"
+)
+
+var createBranchCommand = &Spec{
+	Name: "createBranch",
+	Args: idl.Command("createBranch",
+		idl.Field{Name: "createBranch", Types: idl.String, Required: true},
+		idl.Field{Name: "from", Types: idl.String},
+		idl.Field{Name: "at", Types: pointTypes},
+		idl.Field{Name: "ttlSeconds", Types: idl.Number},
+		idl.Field{Name: "protected", Types: idl.Bool},
+		idl.Field{Name: "note", Types: idl.String},
+		idl.Field{Name: "ifNotExists", Types: idl.Bool},
+	),
+	Flags: WriteConcern,
+	Help:  "makes a branch of the project: instant, nothing is copied",
+	Run:   runCreateBranch,
+}
+
+func runCreateBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	project, err := rq.project()
+	if err != nil {
+		return err
+	}
+	o := branch.CreateOptions{
+		From: rq.Args.String("from", ""), Protected: rq.Args.Bool("protected", false),
+		Note: rq.Args.String("note", ""), IfNotExists: rq.Args.Bool("ifNotExists", false),
+	}
+	if o.At, err = rq.point("at"); err != nil {
+		return err
+	}
+	if v := rq.Args.Get("ttlSeconds"); !bsonx.IsMissing(v) {
+		if o.TTL, err = ttl(v); err != nil {
+			return err
+		}
+	}
+	info, err := rq.Services.Branches.CreateBranch(ctx, project, rq.branchName(), o)
+	return rq.replyBranch(reply, "branch", info, err)
+}
+
+func (rq *Request) replyBranch(reply *bsonx.Builder, key string, info branch.Info, err error) error {
+	if err != nil {
+		return err
+	}
+	at := reply.OpenDoc(key)
+	rq.appendBranch(reply, &info)
+	reply.Close(at)
+	return nil
+}
+
+var listBranchesCommand = &Spec{
+	Name: "listBranches",
+	Args: idl.Command("listBranches",
+		idl.Field{Name: "listBranches", Types: idl.Any, Required: true},
+		idl.Field{Name: "filter", Types: idl.Object},
+		cursorField,
+	),
+	Flags: Read,
+	Help:  "lists the project's branches",
+	Run:   runListBranches,
+}
+
+func runListBranches(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	project, err := rq.project()
+	if err != nil {
+		return err
+	}
+	infos, err := rq.Services.Branches.ListBranches(ctx, project)
+	if err != nil {
+		return err
+	}
+	docs := make([]bsonx.Doc, 0, len(infos))
+	for i := range infos {
+		b := bsonx.NewDoc(nil)
+		rq.appendBranch(b, &infos[i])
+		b.Int32("depth", int32(infos[i].Depth))
+		b.Int64("ownChanges", infos[i].OwnChanges)
+		b.Int64("ownBytes", infos[i].OwnBytes)
+		docs = append(docs, b.Done())
+	}
+	return rq.listed(ctx, reply, "$cmd.listBranches", docs)
+}
+
+var renameBranchCommand = &Spec{
+	Name: "renameBranch",
+	Args: idl.Command("renameBranch",
+		idl.Field{Name: "renameBranch", Types: idl.String, Required: true},
+		idl.Field{Name: "to", Types: idl.String, Required: true},
+	),
+	Flags: WriteConcern,
+	Help:  "renames a branch",
+	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+		project, err := rq.project()
+		if err != nil {
+			return err
+		}
+		info, err := rq.Services.Branches.RenameBranch(ctx, project, rq.branchName(), rq.Args.String("to", ""))
+		return rq.replyBranch(reply, "branch", info, err)
+	},
+}
+
+var updateBranchCommand = &Spec{
+	Name: "updateBranch",
+	Args: idl.Command("updateBranch",
+		idl.Field{Name: "updateBranch", Types: idl.String, Required: true},
+		idl.Field{Name: "protected", Types: idl.Bool},
+		idl.Field{Name: "ttlSeconds", Types: idl.Number | idl.Null},
+		idl.Field{Name: "default", Types: idl.Bool},
+		idl.Field{Name: "note", Types: idl.String},
+	),
+	Flags: WriteConcern,
+	Help:  "changes a branch's protection, lifetime or note, or makes it the default",
+	Run:   runUpdateBranch,
+}
+
+func runUpdateBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	project, err := rq.project()
+	if err != nil {
+		return err
+	}
+	u := branch.Update{Default: rq.Args.Bool("default", false)}
+	if rq.Args.Has("protected") {
+		p := rq.Args.Bool("protected", false)
+		u.Protected = &p
+	}
+	if rq.Args.Has("note") {
+		n := rq.Args.String("note", "")
+		u.Note = &n
+	}
+	switch v := rq.Args.Get("ttlSeconds"); v.Type {
+	case bsonx.Missing:
+	case bsonx.Null:
+		u.TTL = new(time.Duration)
+	default:
+		d, err := ttl(v)
+		if err != nil {
+			return err
+		}
+		u.TTL = &d
+	}
+	info, err := rq.Services.Branches.UpdateBranch(ctx, project, rq.branchName(), u)
+	return rq.replyBranch(reply, "branch", info, err)
+}
+
+var dropBranchCommand = &Spec{
+	Name: "dropBranch",
+	Args: idl.Command("dropBranch",
+		idl.Field{Name: "dropBranch", Types: idl.String, Required: true},
+		idl.Field{Name: "force", Types: idl.Bool},
+	),
+	Flags: WriteConcern,
+	Help:  "drops a branch, with force also those made from it",
+	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+		project, err := rq.project()
+		if err != nil {
+			return err
+		}
+		names, err := rq.Services.Branches.DropBranch(ctx, project, rq.branchName(), rq.Args.Bool("force", false))
+		if err != nil {
+			return err
+		}
+		at := reply.OpenArray("dropped")
+		for i, n := range names {
+			reply.String(bsonx.Index(i), n)
+		}
+		reply.Close(at)
+		return nil
+	},
+}
+
+var restoreBranchCommand = &Spec{
+	Name: "restoreBranch",
+	Args: idl.Command("restoreBranch",
+		idl.Field{Name: "restoreBranch", Types: idl.String, Required: true},
+		idl.Field{Name: "to", Types: pointTypes},
+		idl.Field{Name: "source", Types: idl.String},
+		idl.Field{Name: "at", Types: pointTypes},
+		idl.Field{Name: "backup", Types: idl.String},
+		idl.Field{Name: "dryRun", Types: idl.Bool},
+	),
+	Flags: WriteConcern,
+	Help:  "restores a branch in place to a point, or to another branch's state; its state before is kept as a branch",
+	Run:   runRestoreBranch,
+}
+
+func runRestoreBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	project, err := rq.project()
+	if err != nil {
+		return err
+	}
+	o := branch.RestoreOptions{
+		Source: rq.Args.String("source", ""), Backup: rq.Args.String("backup", ""),
+		DryRun: rq.Args.Bool("dryRun", false), Info: rq.commitInfo(),
+	}
+	if o.To, err = rq.point("to"); err != nil {
+		return err
+	}
+	if o.At, err = rq.point("at"); err != nil {
+		return err
+	}
+	if err := checkRestore(&o, rq); err != nil {
+		return err
+	}
+	r, err := rq.Services.Branches.Restore(ctx, project, rq.branchName(), o)
+	if err != nil {
+		return err
+	}
+	appendPreview(reply, &r.Preview)
+	if r.Branch != nil {
+		if err := rq.replyBranch(reply, "branch", *r.Branch, nil); err != nil {
+			return err
+		}
+	}
+	if r.Backup != nil {
+		return rq.replyBranch(reply, "backup", *r.Backup, nil)
+	}
+	return nil
+}
+
+// appendPreview writes what a restore changes.
+func appendPreview(b *bsonx.Builder, p *branch.Preview) {
+	at := b.OpenDoc("preview")
+	b.Int64("fromLsn", int64(p.FromLSN))
+	b.Int64("toLsn", int64(p.ToLSN))
+	b.Int64("commits", p.Commits)
+	list := b.OpenArray("collections")
+	for i, c := range p.Collections {
+		one := b.OpenDoc(bsonx.Index(i))
+		b.String("name", c.Name)
+		b.Int64("inserts", c.Inserts)
+		b.Int64("updates", c.Updates)
+		b.Int64("deletes", c.Deletes)
+		b.Close(one)
+	}
+	b.Close(list)
+	list = b.OpenArray("ddl")
+	for i, c := range p.DDL {
+		one := b.OpenDoc(bsonx.Index(i))
+		b.String("op", c.Op)
+		b.String("collection", c.Collection)
+		if len(c.Indexes) > 0 {
+			names := b.OpenArray("indexes")
+			for j, n := range c.Indexes {
+				b.String(bsonx.Index(j), n)
+			}
+			b.Close(names)
+		}
+		b.Close(one)
+	}
+	b.Close(list)
+	b.Close(at)
+}

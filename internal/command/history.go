@@ -1,0 +1,138 @@
+package command
+
+import (
+	"context"
+	"io"
+
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
+)
+
+var historyInfoCommand = &Spec{
+	Name:  "historyInfo",
+	Args:  idl.Command("historyInfo", idl.Field{Name: "historyInfo", Types: idl.String, Required: true}),
+	Flags: Read,
+	Help:  "shows the range of points that a branch can be read at",
+	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+		ref, err := rq.branchRef(ctx, rq.branchName())
+		if err != nil {
+			return err
+		}
+		h, err := rq.Services.Branches.HistoryInfo(ctx, ref)
+		if err != nil {
+			return err
+		}
+		reply.Int64("earliestLsn", int64(h.EarliestLSN))
+		optionalTime(reply, "earliestTime", h.EarliestTime)
+		reply.Int64("latestLsn", int64(h.LatestLSN))
+		optionalTime(reply, "latestTime", h.LatestTime)
+		reply.Int64("commits", h.Commits)
+		appendRetention(reply, h.Retention)
+		return nil
+	},
+}
+
+var branchLogCommand = &Spec{
+	Name: "branchLog",
+	Args: idl.Command("branchLog",
+		idl.Field{Name: "branchLog", Types: idl.String, Required: true},
+		idl.Field{Name: "since", Types: pointTypes},
+		idl.Field{Name: "until", Types: pointTypes},
+		idl.Field{Name: "collection", Types: idl.String},
+		idl.Field{Name: "actor", Types: idl.String},
+		idl.Field{Name: "docId", Types: idl.Any},
+		idl.Field{Name: "reverse", Types: idl.Bool},
+		idl.Field{Name: "limit", Types: idl.Number, Min: 0, Max: idl.NoMax},
+		cursorField,
+	),
+	Flags: Read,
+	Help:  "shows the commits of a branch, oldest first, or newest first with reverse",
+	Run:   runBranchLog,
+}
+
+func runBranchLog(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+	ref, err := rq.branchRef(ctx, rq.branchName())
+	if err != nil {
+		return err
+	}
+	o := branch.LogOptions{
+		Collection: rq.Args.String("collection", ""), Actor: rq.Args.String("actor", ""),
+		DocID: bsonx.Clone(rq.Args.Get("docId")), Limit: rq.Args.Int64("limit", 0),
+		// The reader's Reverse is oldest first, the command's newest first.
+		Reverse: !rq.Args.Bool("reverse", false),
+		MaxOps:  maxLogOps,
+	}
+	if o.Since, err = rq.point("since"); err != nil {
+		return err
+	}
+	if o.Until, err = rq.point("until"); err != nil {
+		return err
+	}
+	batch, err := rq.cursorBatch()
+	if err != nil {
+		return err
+	}
+	l, err := rq.Services.Branches.Log(ctx, ref, o)
+	if err != nil {
+		return err
+	}
+	return rq.FirstBatch(ctx, reply, session.NewCursor(rq.NS("$cmd.branchLog"), &logRows{l}), batch, false)
+}
+
+// maxLogOps bounds the operations of one commit that branchLog lists, so that its
+// document stays small; "moreOps" counts the others.
+const maxLogOps = 10_000
+
+// logRows turns commits into documents.
+type logRows struct{ l *branch.LogReader }
+
+// Next implements session.Iterator.
+func (r *logRows) Next(ctx context.Context) (bsonx.Doc, error) {
+	e, ok, err := r.l.Next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, io.EOF
+	}
+	b := bsonx.NewDoc(nil)
+	appendStamp(b, e.Stamp)
+	appendActor(b, e.Actor)
+	b.Value("comment", e.Comment)
+	b.Bool("txn", e.Txn)
+	list := b.OpenArray("ops")
+	for i, op := range e.Ops {
+		at := b.OpenDoc(bsonx.Index(i))
+		b.String("ns", op.NS)
+		b.String("op", op.Op)
+		b.Value("_id", op.ID)
+		if op.Detail != nil {
+			b.Doc("detail", op.Detail)
+		}
+		b.Close(at)
+	}
+	b.Close(list)
+	if e.MoreOps > 0 {
+		b.Int64("moreOps", int64(e.MoreOps))
+	}
+	return b.Done(), nil
+}
+
+// Close implements session.Iterator.
+func (r *logRows) Close() error { return r.l.Close() }
+
+func appendStamp(b *bsonx.Builder, s txn.Stamp) {
+	b.Int64("lsn", int64(s.LSN))
+	b.Date("time", s.Time)
+}
+
+func appendActor(b *bsonx.Builder, a txn.Actor) {
+	at := b.OpenDoc("actor")
+	optionalString(b, "user", a.User)
+	optionalString(b, "appName", a.AppName)
+	optionalString(b, "client", a.Client)
+	b.Close(at)
+}
