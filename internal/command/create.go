@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -54,7 +55,7 @@ func runCreate(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 			return err
 		}
 		if t.db.ref.ReadOnly {
-			return errReadOnly(t.db)
+			return branch.ErrReadOnly(t.db.ref)
 		}
 		if t.entry != nil {
 			if t.entry.Type == o.Type && bsonx.Equal(bsonx.DocValue(t.entry.Options), bsonx.DocValue(o.Options)) {
@@ -62,7 +63,10 @@ func runCreate(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 			}
 			return errcode.New(errcode.NamespaceExists, "namespace %s already exists, but with different options: %s", t.ns(), t.entry.Options)
 		}
-		_, err = s.rq.Services.Catalog.Create(ctx, t.db.view, name, o)
+		if _, err := s.writeDB(ctx, rq.DB); err != nil {
+			return err
+		}
+		_, err = s.sv.Catalog.Create(ctx, t.db.view, name, o)
 		return err
 	})
 }
@@ -72,7 +76,7 @@ func createOptions(rq *Request) (catalog.CreateOptions, error) {
 	o := catalog.CreateOptions{Type: catalog.TypeCollection}
 	b := bsonx.NewDoc(nil)
 	a := &rq.Args
-	for _, f := range createCommand.Args.Fields()[1:] {
+	for _, f := range rq.Spec.Args.Fields()[1:] {
 		v := a.Get(f.Name)
 		if bsonx.IsMissing(v) {
 			continue

@@ -112,7 +112,7 @@ func (b *indexBuild) begin(ctx context.Context, s *source) error {
 	if b.before+len(missing) > maxIndexes {
 		return errcode.New(errcode.CannotCreateIndex, "add index fails, too many indexes for %s key:%s", t.ns(), bsonx.Lookup(missing[0], "key").Data)
 	}
-	entry, err := s.rq.Services.Catalog.AddIndexes(ctx, t.db.view, b.name, missing)
+	entry, err := s.sv.Catalog.AddIndexes(ctx, t.db.view, b.name, missing)
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (b *indexBuild) fillAll(ctx context.Context, s *source, t *target, coll *ex
 
 // setBuilding marks the new indexes: writes maintain them, reads do not use them.
 func (b *indexBuild) setBuilding(ctx context.Context, s *source, t *target, on bool) error {
-	_, err := s.rq.Services.Catalog.Update(ctx, t.db.view, b.name, catalog.Change{}, func(c *catalog.Collection) error {
+	_, err := s.sv.Catalog.Update(ctx, t.db.view, b.name, catalog.Change{}, func(c *catalog.Collection) error {
 		list := append([]*catalog.Index(nil), c.Indexes...)
 		for i, ix := range list {
 			for _, name := range b.added {
@@ -192,7 +192,7 @@ func (b *indexBuild) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		_, err = s.rq.Services.Catalog.DropIndexes(context.WithoutCancel(ctx), d.view, b.name, b.added)
+		_, err = s.sv.Catalog.DropIndexes(context.WithoutCancel(ctx), d.view, b.name, b.added)
 		return err
 	})
 	if undo != nil {

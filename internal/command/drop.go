@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -40,7 +41,7 @@ func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		if _, ok := d.snap.Collection(name); !ok {
 			return nil
 		}
-		was, err = s.rq.Services.Catalog.Drop(ctx, d.view, name)
+		was, err = s.sv.Catalog.Drop(ctx, d.view, name)
 		return err
 	})
 	if err != nil || was == nil {
@@ -68,7 +69,7 @@ func runDropDatabase(ctx context.Context, rq *Request, reply *bsonx.Builder) err
 		if d.snap.Len() == 0 {
 			return nil
 		}
-		gone, err = s.rq.Services.Catalog.DropAll(ctx, d.view)
+		gone, err = s.sv.Catalog.DropAll(ctx, d.view)
 		return err
 	})
 	if err == nil && len(gone) > 0 {
@@ -84,7 +85,7 @@ func (s *source) changeable(ctx context.Context, db string) (*database, error) {
 		return nil, err
 	}
 	if d.ref.ReadOnly {
-		return nil, errReadOnly(d)
+		return nil, branch.ErrReadOnly(d.ref)
 	}
 	return d, nil
 }

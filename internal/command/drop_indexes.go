@@ -43,7 +43,7 @@ func runDropIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) erro
 		if names, all, err = indexesToDrop(t.entry, rq.Args.Get("index")); err != nil || len(names) == 0 {
 			return err
 		}
-		_, err = s.rq.Services.Catalog.DropIndexes(ctx, d.view, name, names)
+		_, err = s.sv.Catalog.DropIndexes(ctx, d.view, name, names)
 		return err
 	})
 	if err != nil {
