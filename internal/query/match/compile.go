@@ -29,26 +29,10 @@ func Compile(filter bsonx.Doc, o Options) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.need.checkNear(n); err != nil {
+	if err := c.need.checkPlaces(n); err != nil {
 		return nil, err
 	}
-	return &Filter{root: n, coll: o.Collation, need: c.need}, nil
-}
-
-// CompileElement compiles conditions on an element itself, for MatchesValue: a
-// document of operators ({$gt: 3}), a regular expression, or a value that it
-// equals.
-func CompileElement(cond bsonx.Value, o Options) (*Filter, error) {
-	c := newCompiler(o)
-	c.inner = true
-	n, err := c.condition(Path{}, cond)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.need.checkNear(n); err != nil {
-		return nil, err
-	}
-	return &Filter{root: n, coll: o.Collation, need: c.need}, nil
+	return &Filter{root: n, coll: o.Collation, need: c.need, spec: filter}, nil
 }
 
 func newCompiler(o Options) *compiler {

@@ -374,7 +374,7 @@ func (n *Expr) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	return err == nil && bsonx.Truthy(v), err
 }
 
-func (n *Where) match(*expr.Env, []byte, *details) (bool, error) { return false, errWhere() }
+func (n *Where) match(env *expr.Env, doc []byte, _ *details) (bool, error) { return n.test(env, doc) }
 
 func (n *Schema) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	return n.schema.match(env, bsonx.DocValue(doc))

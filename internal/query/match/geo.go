@@ -1,6 +1,8 @@
 package match
 
 import (
+	"slices"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/geo"
 )
@@ -72,10 +74,13 @@ func geoOption(_ *compiler, o operand) (Node, error) {
 	return nil, bad("unknown operator: %s; it belongs to $near or $nearSphere", o.name)
 }
 
-// checkNear: a $near sorts the whole result, so it stands at the top of the
-// filter or in an $and there, and not with a $text.
-func (need *needs) checkNear(root Node) error {
+// checkPlaces: a $near sorts the whole result, so it stands at the top of the
+// filter or in an $and there, and not with a $text. A $text gives the documents
+// to look at, so it cannot be negated.
+func (need *needs) checkPlaces(root Node) error {
 	switch {
+	case need.text != nil && negated(root, need.text, false):
+		return bad("text expression not allowed in nor")
 	case need.near == nil:
 		return nil
 	case need.text != nil:
@@ -96,4 +101,24 @@ func atTop(n Node, near *Geo) bool {
 	}
 	g, ok := n.(*Geo)
 	return ok && g == near
+}
+
+// negated reports whether a $text stands below a negation.
+func negated(n Node, t *Text, below bool) bool {
+	sub := func(nodes []Node, below bool) bool {
+		return slices.ContainsFunc(nodes, func(n Node) bool { return negated(n, t, below) })
+	}
+	switch n := n.(type) {
+	case *Text:
+		return below && n == t
+	case *And:
+		return sub(n.Nodes, below)
+	case *Or:
+		return sub(n.Nodes, below)
+	case *Nor:
+		return sub(n.Nodes, true)
+	case *Not:
+		return negated(n.Node, t, true)
+	}
+	return false
 }

@@ -19,13 +19,17 @@ type Options struct {
 	Scope *expr.Scope
 	// Collation compares strings; nil compares bytes.
 	Collation bsonx.Collator
-	// Where allows $where (JavaScript). False: it is refused.
-	Where bool
+	// Where compiles the JavaScript of $where. Nil: it is refused.
+	Where func(code string) (Predicate, error)
 	// NoText, NoNear, NoExpr, NoSchema and NoWhere refuse $text,
 	// $near/$nearSphere, $expr, $jsonSchema and $where: each is the error to
 	// return, or nil.
 	NoText, NoNear, NoExpr, NoSchema, NoWhere error
 }
+
+// Predicate reports whether a document matches ($where). It is safe for
+// concurrent use.
+type Predicate func(env *expr.Env, doc bsonx.Doc) (bool, error)
 
 // Plain returns options that refuse what only the filter of a command may hold.
 func Plain() Options {
@@ -44,6 +48,7 @@ type Filter struct {
 	root Node
 	coll bsonx.Collator
 	need needs
+	spec bsonx.Doc
 }
 
 // needs are facts about the whole tree.
@@ -111,13 +116,6 @@ func (f *Filter) MatchesAt(env *expr.Env, doc bsonx.Doc) (ok bool, pos []int, er
 		pos = []int{d.pos}
 	}
 	return ok, pos, err
-}
-
-// MatchesValue matches a single value, as if it were an array element within
-// $elemMatch: the conditions of the filter must have been compiled by
-// CompileElement.
-func (f *Filter) MatchesValue(env *expr.Env, v bsonx.Value) (bool, error) {
-	return f.root.matchValue(env, v)
 }
 
 // details collects the position for "$".

@@ -2,6 +2,7 @@ package match_test
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"strconv"
 	"strings"
@@ -193,6 +194,49 @@ func TestNoAllocations(t *testing.T) {
 			}
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", s, n)
+		}
+	}
+}
+
+// TestWhy: the details of a document that fails a validator.
+func TestWhy(t *testing.T) {
+	for _, c := range []struct{ filter, doc, want string }{
+		{`{"a":{"$gt":5}}`, `{"a":1}`,
+			`{"operatorName":"$gt","specifiedAs":{"a":{"$gt":5}},"reason":"comparison failed","consideredValue":1}`},
+		{`{"a":5}`, `{}`,
+			`{"operatorName":"$eq","specifiedAs":{"a":5},"reason":"field was missing"}`},
+		{`{"a":{"$type":"int"},"b":1}`, `{"a":"x","b":1}`,
+			`{"operatorName":"$and","clausesNotSatisfied":[{"index":0,"details":{"operatorName":"$type","specifiedAs":{"a":{"$type":"int"}},"reason":"type did not match","consideredValue":"x","consideredType":"string"}}]}`},
+		{`{"$nor":[{"a":1},{"b":1}]}`, `{"b":1}`,
+			`{"operatorName":"$nor","clausesSatisfied":[{"index":1,"details":{"operatorName":"$eq","specifiedAs":{"b":1},"reason":"comparison succeeded","consideredValue":1}}]}`},
+		{`{"a":{"$exists":false}}`, `{"a":1}`,
+			`{"operatorName":"$exists","specifiedAs":{"a":{"$exists":false}},"reason":"path does exist"}`},
+		{`{"a":{"$not":{"$gt":1}}}`, `{"a":[2,3]}`,
+			`{"operatorName":"$not","details":{"operatorName":"$gt","specifiedAs":{"a":{"$gt":1}},"reason":"comparison succeeded","consideredValues":[2,3,[2,3]]}}`},
+		{`{"$expr":{"$eq":["$a",1]}}`, `{"a":2}`,
+			`{"operatorName":"$expr","specifiedAs":{"$expr":{"$eq":["$a",1]}},"reason":"expression did not match","expressionResult":false}`},
+		{`{"$jsonSchema":{"required":["a","b"],"properties":{"a":{"bsonType":"int","description":"a number"}}}}`, `{"a":"x"}`,
+			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[` +
+				`{"operatorName":"required","specifiedAs":{"required":["a","b"]},"missingProperties":["b"]},` +
+				`{"operatorName":"properties","propertiesNotSatisfied":[{"propertyName":"a","description":"a number","details":[` +
+				`{"operatorName":"bsonType","specifiedAs":{"bsonType":"int"},"reason":"type did not match","consideredValue":"x","consideredType":"string"}]}]}]}`},
+		{`{"$jsonSchema":{"properties":{"a":{"items":{"minimum":3}}}}}`, `{"a":[5,1]}`,
+			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"properties","propertiesNotSatisfied":[{"propertyName":"a","details":[` +
+				`{"operatorName":"items","reason":"At least one item did not match the sub-schema","itemIndex":1,"details":[` +
+				`{"operatorName":"minimum","specifiedAs":{"minimum":3},"reason":"comparison failed","consideredValue":1}]}]}]}]}`},
+		{`{"$jsonSchema":{"properties":{"a":{}},"additionalProperties":false}}`, `{"a":1,"b":2}`,
+			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"additionalProperties","specifiedAs":{"additionalProperties":false},"additionalProperties":["b"]}]}`},
+		{`{"$jsonSchema":{"properties":{"a":{"uniqueItems":true}}}}`, `{"a":[1,2,1]}`,
+			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"properties","propertiesNotSatisfied":[{"propertyName":"a","details":[` +
+				`{"operatorName":"uniqueItems","specifiedAs":{"uniqueItems":true},"reason":"found a duplicate item","consideredValue":[1,2,1],"duplicatedValue":1}]}]}]}`},
+	} {
+		f, err := match.Compile(parse(t, c.filter), match.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := f.Why(expr.NewEnv(nil, nil), parse(t, c.doc))
+		if err != nil || !bytes.Equal(got, parse(t, c.want)) {
+			t.Errorf("%s on %s:\n got %s\nwant %s (%v)", c.filter, c.doc, got, c.want, err)
 		}
 	}
 }

@@ -139,7 +139,10 @@ type (
 		DiacriticSensitive bool
 	}
 	// Where is JavaScript that says whether the document matches.
-	Where struct{ Code string }
+	Where struct {
+		Code string
+		test Predicate
+	}
 	// Sample matches at random ($sampleRate).
 	Sample struct{ Rate float64 }
 	// Schema is $jsonSchema.

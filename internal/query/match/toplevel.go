@@ -96,15 +96,21 @@ func where(c *compiler, name string, v bsonx.Value) (Node, error) {
 	default:
 		return nil, bad("$where got bad type")
 	}
-	if !c.Where {
+	if c.Where == nil {
 		return nil, errWhere()
 	}
-	c.need.where = true
+	code := ""
 	if v.Type == bsonx.JavaScriptWithScope {
-		code, _, _ := v.CodeWithScopeOK()
-		return &Where{Code: code}, nil
+		code, _, _ = v.CodeWithScopeOK()
+	} else {
+		code = string(bsonx.Str(v))
 	}
-	return &Where{Code: string(bsonx.Str(v))}, nil
+	pred, err := c.Where(code)
+	if err != nil {
+		return nil, err
+	}
+	c.need.where = true
+	return &Where{Code: code, test: pred}, nil
 }
 
 func errWhere() error {
