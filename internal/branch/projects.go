@@ -167,7 +167,7 @@ func (s *Service) leave(ctx context.Context, tx *txn.Txn, tl *timeline, op, bran
 	wait, cancel := context.WithTimeout(ctx, gateWait)
 	defer cancel()
 	if err := tx.Retire(wait, tl.id); err != nil {
-		if ctx.Err() == nil && wait.Err() != nil {
+		if ctx.Err() == nil && (wait.Err() != nil || txn.IsStale(err)) {
 			return errcode.New(errcode.LockTimeout, "branch '%s' has open transactions; end them, or try again", branch)
 		}
 		return err

@@ -416,14 +416,55 @@ func (c *Catalog) Update(ctx context.Context, v *txn.View, name string, ch Chang
 // the documents that are there in the same transaction: the collection stays
 // locked to its end.
 func (c *Catalog) AddIndexes(ctx context.Context, v *txn.View, name string, specs []bsonx.Doc) (*Collection, error) {
+	return c.addIndexes(ctx, v, name, specs, false)
+}
+
+// BeginIndexes adds indexes like AddIndexes, but as Building: from its commit on
+// writers maintain them and readers do not use them. The caller then writes the
+// entries of the documents that are there in as many transactions as it wants
+// (LockRow each document, so that its newest version is indexed), and ends with
+// FinishIndexes. For collections that are too large for one transaction.
+func (c *Catalog) BeginIndexes(ctx context.Context, v *txn.View, name string, specs []bsonx.Doc) (*Collection, error) {
+	return c.addIndexes(ctx, v, name, specs, true)
+}
+
+// FinishIndexes lets readers use indexes that were Building.
+func (c *Catalog) FinishIndexes(ctx context.Context, v *txn.View, name string, names []string) (*Collection, error) {
+	var specs []bsonx.Doc
+	old, err := c.lock(ctx, v, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, nm := range names {
+		if ix := old.Index(nm); ix != nil {
+			specs = append(specs, ix.Spec)
+		}
+	}
 	ch := Change{Op: OpCreateIndexes, Detail: docOf("indexes", specs)}
+	return c.Update(ctx, v, name, ch, func(n *Collection) error {
+		for _, nm := range names {
+			ix := n.Index(nm)
+			if ix == nil {
+				return errcode.New(errcode.IndexNotFound, "index not found with name [%s]", nm)
+			}
+			ix.Building = false // n is a deep copy
+		}
+		return nil
+	})
+}
+
+func (c *Catalog) addIndexes(ctx context.Context, v *txn.View, name string, specs []bsonx.Doc, building bool) (*Collection, error) {
+	ch := Change{Op: OpCreateIndexes, Detail: docOf("indexes", specs)}
+	if building {
+		ch = Change{Op: OpStartIndexes, Detail: ch.Detail}
+	}
 	return c.Update(ctx, v, name, ch, func(n *Collection) error {
 		for _, spec := range specs {
 			nm, _ := bsonx.Lookup(spec, "name").StringValueOK()
 			if n.Index(nm) != nil {
 				return errcode.New(errcode.IndexOptionsConflict, "Index already exists with a different name or options: %s", nm)
 			}
-			n.Indexes = append(n.Indexes, &Index{ID: n.nextIndex, Name: nm, Spec: spec})
+			n.Indexes = append(n.Indexes, &Index{ID: n.nextIndex, Name: nm, Spec: spec, Building: building})
 			n.nextIndex++
 		}
 		return nil

@@ -150,6 +150,7 @@ const (
 	OpRename        Op = "rename"
 	OpModify        Op = "modify"
 	OpCreateIndexes Op = "createIndexes"
+	OpStartIndexes  Op = "startIndexBuild" // not yet to be used
 	OpDropIndexes   Op = "dropIndexes"
 )
 

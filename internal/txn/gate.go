@@ -46,6 +46,7 @@ func (gt *gateTable) get(id gateID) *gate {
 // take no part in the search for deadlocks.
 const (
 	gateWaitHolding = 100 * time.Millisecond // a statement that then starts anew
+	gateWaitShut    = time.Second            // a change of the catalog that then starts anew
 	gateWaitMulti   = 5 * time.Millisecond   // MongoDB's maxTransactionLockRequestTimeoutMillis
 )
 
@@ -63,7 +64,7 @@ func (g *gate) pass(ctx context.Context, t *Txn) error {
 	switch {
 	case t.multi:
 		limit = gateWaitMulti
-	case len(t.locks)+len(t.gates) > 0:
+	case len(t.locks) > 0 || t.holds(func(h *heldGate) bool { return h.id.collection != 0 }):
 		limit = gateWaitHolding
 	}
 	g.mu.Lock()
@@ -84,8 +85,11 @@ func (g *gate) pass(ctx context.Context, t *Txn) error {
 // shut takes g exclusive for t; t's own shared hold (own > 0) is not waited for.
 func (g *gate) shut(ctx context.Context, t *Txn, own int) error {
 	var limit time.Duration
-	if t.multi {
+	switch {
+	case t.multi:
 		limit = gateWaitMulti
+	case t.holds(func(h *heldGate) bool { return h.exclusive }):
+		limit = gateWaitShut
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -274,6 +274,16 @@ func (t *Txn) gate(id gateID) *heldGate {
 	return nil
 }
 
+// holds reports whether t holds a gate for which f is true.
+func (t *Txn) holds(f func(*heldGate) bool) bool {
+	for i := range t.gates {
+		if f(&t.gates[i]) {
+			return true
+		}
+	}
+	return false
+}
+
 // enter passes the gate of a collection (0: of the timeline) for writing.
 func (t *Txn) enter(ctx context.Context, id gateID) error {
 	if t.gate(id) != nil {

@@ -134,6 +134,8 @@ func (v *View) mayWrite(ctx context.Context) error {
 		return errcode.New(errcode.IllegalOperation, "the transaction has ended")
 	case !v.writable:
 		return errcode.New(errcode.CommandNotSupportedOnView, "this is a read-only point in the past")
+	case v.Timeline() == 0: // of a project that did not exist; it may by now
+		return v.t.stale(staleBranch)
 	}
 	return v.t.enter(ctx, gateID{timeline: v.Timeline()})
 }
