@@ -76,3 +76,18 @@ func (t *tracker) last(tl Timeline) LSN {
 	}
 	return t.of(tl).last
 }
+
+// forget drops collections that are no longer stored.
+func (t *tracker) forget(tl Timeline, gone []txn.CollectionID) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a := t.m[tl]; a != nil {
+		keep := make([]txn.CollectionID, 0, len(a.collections))
+		for _, c := range a.collections {
+			if !slices.Contains(gone, c) {
+				keep = append(keep, c)
+			}
+		}
+		a.collections = keep // a copy: of hands the old one out
+	}
+}

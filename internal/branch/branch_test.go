@@ -377,6 +377,59 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestGC lets the window pass and collects: what tags, children and the window
+// see stays, the rest goes, and a longer window does not bring it back.
+func TestGC(t *testing.T) {
+	e := newEnv(t)
+	first := e.write("shop", map[string]*int{"c/1": num(1), "gone/1": num(1)})
+	_, err := e.s.CreateTag(ctx, "shop", "v1", "", Point{}, "")
+	e.ok(err)
+	e.write("shop", map[string]*int{"c/1": num(2)})
+	_, err = e.s.CreateBranch(ctx, "shop", "dev", CreateOptions{})
+	e.ok(err)
+	e.write("shop", map[string]*int{"c/1": num(3), "tmp/1": num(1)})
+	r, err := e.s.Resolve(ctx, "shop")
+	e.ok(err)
+	tx := e.m.Begin(txn.Options{})
+	v := tx.View(r.Levels, true)
+	for _, n := range []string{"gone", "tmp"} {
+		_, err := e.c.Drop(ctx, v, n)
+		e.ok(err)
+	}
+	_, err = tx.Commit(ctx, txn.CommitInfo{})
+	e.ok(err)
+	_, err = e.s.CreateBranch(ctx, "shop", "brief", CreateOptions{})
+	e.ok(err)
+	e.write("shop~brief", map[string]*int{"c/1": num(9)})
+	_, err = e.s.DropBranch(ctx, "shop", "brief", false)
+	e.ok(err)
+	e.clk.Advance(8 * 24 * time.Hour)
+	e.write("shop", map[string]*int{"c/1": num(4)})
+	last := e.write("shop", map[string]*int{"c/1": num(5)})
+	st, err := e.s.RunGC(ctx, "")
+	e.ok(err)
+	if st.Collections != 1 || st.Dropped == 0 { // "tmp"; "gone" is in the tag
+		t.Fatalf("%+v", st)
+	}
+	check := func() {
+		t.Helper()
+		for in, want := range map[string]int{"shop": 5, fmt.Sprintf("shop@%d", last-1): 4, "shop@v1": 1, "shop~dev": 2} {
+			if got := e.read(in)["c/1"]; got != want {
+				t.Errorf("%s: %d, want %d", in, got, want)
+			}
+		}
+		if e.read("shop@v1")["gone/1"] != 1 {
+			t.Error("a dropped collection is gone from a tag")
+		}
+	}
+	check()
+	e.restart()
+	check()
+	e.ok(e.s.SetRetention(ctx, "shop", Forever))
+	_, err = e.s.Resolve(ctx, fmt.Sprintf("shop@%d", first+1))
+	wantCode(t, err, errcode.SnapshotUnavailable, "history")
+}
+
 func BenchmarkCreateBranch(b *testing.B) {
 	e := newEnv(b)
 	e.write("shop", map[string]*int{"c/1": num(1)})

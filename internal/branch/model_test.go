@@ -190,6 +190,11 @@ func (m *model) name(prefix string) string {
 // point returns a random LSN of the history.
 func (m *model) point() LSN {
 	last := m.e.st.Visible().LSN
+	r, err := m.e.s.Resolve(ctx, "p")
+	m.e.ok(err)
+	h, err := m.e.s.HistoryInfo(ctx, r)
+	m.e.ok(err)
+	m.first = h.EarliestLSN
 	return m.first + LSN(m.r.Int63n(int64(last-m.first)+1))
 }
 
@@ -208,6 +213,7 @@ func (m *model) write() {
 		changes[k], s[k] = &n, n
 	}
 	m.lines[b] = append(m.lines[b], moment{m.e.write("p~"+b, changes), s})
+	m.e.clk.Advance(10 * time.Second)
 }
 
 func (m *model) branch() {
@@ -353,8 +359,11 @@ func TestModel(t *testing.T) {
 			_, err := e.s.CreateProject(ctx, "p", false)
 			e.ok(err)
 			m := &model{e: e, r: rand.New(rand.NewSource(seed)), lines: map[string]line{"main": nil}, kids: map[string]string{}, tags: map[string]mtag{}}
+			if round%2 == 1 { // a window that passes
+				e.ok(e.s.SetRetention(ctx, "p", 90*time.Second))
+			}
 			steps := []func(){m.write, m.write, m.write, m.write, m.branch, m.branch, m.tag, m.restore, m.drop,
-				func() { e.restart() }, func() { _, err := e.s.Sweep(ctx); e.ok(err) }}
+				func() { e.restart() }, func() { _, err := e.s.RunGC(ctx, ""); e.ok(err) }}
 			for range 120 {
 				steps[m.r.Intn(len(steps))]()
 				if m.r.Intn(4) == 0 {

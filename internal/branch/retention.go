@@ -90,6 +90,18 @@ type Kept struct {
 	LSNs     []LSN
 }
 
+// gcHorizon is the oldest LSN of a project that collection must leave readable.
+func (s *Service) gcHorizon(p *project) (LSN, error) {
+	s.mu.RLock()
+	window, first := p.retention, max(p.root().fork, p.collected)
+	s.mu.RUnlock()
+	if window == Forever {
+		return first, nil
+	}
+	st, err := s.store.AtTime(s.clock.Now().Add(-window - gcSlack))
+	return max(first, st.LSN), err
+}
+
 // Keep returns what garbage collection must keep: each project's window, tags,
 // the forks of children and open snapshots.
 func (s *Service) Keep() ([]Kept, error) {
@@ -102,7 +114,7 @@ func (s *Service) Keep() ([]Kept, error) {
 	horizons := map[uint64]LSN{}
 	oldest := s.txns.OldestSnapshot()
 	for _, p := range projects {
-		h, err := s.earliest(p)
+		h, err := s.gcHorizon(p)
 		if err != nil {
 			return nil, err
 		}

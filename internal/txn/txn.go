@@ -104,7 +104,7 @@ type Txn struct {
 	arena    []byte // keys of index entries
 	nameBuf  []byte // lockName's
 	retire   []Timeline
-	reader   *store.Reader // see readerAt
+	unpin    []func() // of views of the past
 	ended    bool
 
 	room room
@@ -199,6 +199,9 @@ func (t *Txn) View(levels []Level, writable bool) *View {
 	}
 	v.cap()
 	t.views = append(t.views, v)
+	if !v.AtHead() { // the snapshot's own pin does not cover it
+		t.unpin = append(t.unpin, t.m.store.Pin(levels))
+	}
 	return v
 }
 
@@ -208,7 +211,6 @@ type Savepoint struct{ journal, ddl, control, retire int }
 // Savepoint returns a mark of the present state, to undo one failed statement.
 // Call it before each statement of a transaction.
 func (t *Txn) Savepoint() Savepoint {
-	t.closeReader() // transactions may be idle between statements
 	return Savepoint{len(t.journal), len(t.ddl), len(t.control), len(t.retire)}
 }
 
@@ -351,7 +353,9 @@ func (t *Txn) Abort() {
 // finish lets go of everything. lsn is the commit's, 0 for none.
 func (t *Txn) finish(lsn LSN) {
 	t.ended = true
-	t.closeReader()
+	for _, f := range t.unpin {
+		f()
+	}
 	for i := range t.gates {
 		h := &t.gates[i]
 		h.leave(t, lsn, lsn != 0 && h.id.collection == 0 && slices.Contains(t.retire, h.id.timeline))

@@ -73,51 +73,22 @@ func (v *View) get(ctx context.Context, levels []Level, sp store.Space, key []by
 	if ctx.Err() != nil {
 		return nil, 0, ctxError(ctx)
 	}
-	r, err := v.t.readerAt(v.t.snapshot)
-	if err != nil {
-		return nil, 0, err
-	}
-	val, at, ok, err := r.Get(levels, sp, key)
+	val, at, ok, err := v.t.m.store.Get(levels, sp, key)
 	if err != nil || !ok {
 		return nil, 0, err
-	}
-	return bytes.Clone(val), at, nil
-}
-
-// latest reads the newest committed version of a key, whatever the snapshot.
-// The value is valid until the next read.
-func (v *View) latest(sp store.Space, key []byte) ([]byte, LSN, error) {
-	// A lock on the key is released only after its commit is visible, so what is
-	// visible now has everything that the lock's owners before have written.
-	r, err := v.t.readerAt(v.t.m.store.Visible().LSN)
-	if err != nil {
-		return nil, 0, err
-	}
-	val, at, ok, err := r.Get(v.raw, sp, key)
-	if err != nil || !ok {
-		return nil, at, err
 	}
 	return val, at, nil
 }
 
-// readerAt returns the transaction's reader, made to see at least lsn.
-func (t *Txn) readerAt(lsn LSN) (*store.Reader, error) {
-	if t.reader == nil {
-		t.reader = t.m.store.NewReader()
-	} else if t.reader.AsOf() < lsn {
-		if err := t.reader.Refresh(); err != nil {
-			return nil, err
-		}
+// latest reads the newest committed version of a key, whatever the snapshot. A
+// lock on the key is released only after its commit is visible, so what is
+// visible now has everything that the lock's owners before have written.
+func (v *View) latest(sp store.Space, key []byte) ([]byte, LSN, error) {
+	val, at, ok, err := v.t.m.store.Get(v.raw, sp, key)
+	if err != nil || !ok {
+		return nil, at, err
 	}
-	return t.reader, nil
-}
-
-// closeReader lets go of the files that the reader holds.
-func (t *Txn) closeReader() {
-	if t.reader != nil {
-		_ = t.reader.Close() // it has only read
-		t.reader = nil
-	}
+	return val, at, nil
 }
 
 // begin checks that the view may write to a collection and passes its gates.
@@ -171,7 +142,7 @@ func (v *View) LockRow(ctx context.Context, coll CollectionID, id []byte) (doc b
 	if err != nil {
 		return nil, false, err
 	}
-	return bsonx.Doc(bytes.Clone(val)), at > v.t.snapshot, nil
+	return bsonx.Doc(val), at > v.t.snapshot, nil
 }
 
 // Insert adds a document. A *DuplicateError says that its id is taken, also by a
@@ -334,10 +305,8 @@ func (v *View) findOther(levels []Level, sp store.Space, lower, upper, id []byte
 // Count returns how many documents a collection has and their size in bytes,
 // without reading them; the transaction's own writes included.
 func (v *View) Count(coll CollectionID) (n, size int64, err error) {
-	r, err := v.t.readerAt(v.t.snapshot)
-	if err != nil {
-		return 0, 0, err
-	}
+	r := v.t.m.store.NewReader()
+	defer r.Close()
 	if n, size, err = r.Count(v.levels, coll); err != nil {
 		return 0, 0, err
 	}

@@ -1,0 +1,157 @@
+package branch
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/argon-db/argon/internal/store"
+	"github.com/argon-db/argon/internal/txn"
+)
+
+// GCStats says what a garbage collection did.
+type GCStats struct {
+	Timelines   int   // removed as a whole
+	Collections int   // of them: dropped before the window, removed as a whole
+	Seen        int64 // versions looked at
+	Dropped     int64 // versions removed
+	Bytes       int64 // their size, uncompressed
+}
+
+// gcSlack is kept beyond every window, so that a point which was resolved a
+// moment ago is still there when its reader pins it.
+const gcSlack = time.Minute
+
+// RunGC removes what can no longer be read: timelines without use, collections
+// that were dropped before the window, and versions that no point of the window,
+// tag, child or open snapshot sees. With a name only that project's. It may be
+// interrupted at any time.
+func (s *Service) RunGC(ctx context.Context, projectName string) (GCStats, error) {
+	var st GCStats
+	only := uint64(0)
+	if projectName != "" {
+		s.mu.RLock()
+		p := s.projects[projectName]
+		s.mu.RUnlock()
+		if p == nil {
+			return st, errNoProject(projectName)
+		}
+		only = p.id
+	}
+	n, err := s.Sweep(ctx)
+	st.Timelines = n
+	if err != nil {
+		return st, err
+	}
+	kept, err := s.Keep()
+	if err != nil {
+		return st, err
+	}
+	if err := s.activity.update(); err != nil {
+		return st, err
+	}
+	trim := store.Head
+	for _, k := range kept {
+		trim = min(trim, k.Horizon)
+		s.mu.RLock()
+		tl := s.timelines[k.Timeline]
+		s.mu.RUnlock()
+		if tl == nil || only != 0 && tl.project != only {
+			continue
+		}
+		if err := s.collect(ctx, tl, k, &st); err != nil {
+			return st, err
+		}
+	}
+	if trim != store.Head {
+		err = s.store.TrimLog(trim)
+	}
+	return st, err
+}
+
+// collect collects one timeline.
+func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats) error {
+	if err := s.noteCollected(ctx, tl.project, k.Horizon); err != nil {
+		return err
+	}
+	gone, err := s.goneCollections(tl, k)
+	if err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		b := s.store.NewBatch()
+		for _, c := range gone {
+			if err := b.DropCollection(tl.id, c); err != nil {
+				b.Close()
+				return err
+			}
+		}
+		if err := s.commitControl(ctx, b); err != nil {
+			return err
+		}
+		s.activity.forget(tl.id, gone)
+		st.Collections += len(gone)
+	}
+	cs, err := s.store.Collect(ctx, store.CollectOptions{Timeline: tl.id, Horizon: k.Horizon, Keep: k.LSNs, HasParent: tl.parent != nil})
+	st.Seen += cs.Seen
+	st.Dropped += cs.Dropped
+	st.Bytes += cs.Bytes
+	return err
+}
+
+// noteCollected makes sure that a window that is made longer later does not reach
+// back to what is gone.
+func (s *Service) noteCollected(ctx context.Context, project uint64, horizon LSN) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	s.mu.RLock()
+	p := s.byID[project]
+	if p == nil || p.collected >= horizon {
+		s.mu.RUnlock()
+		return nil
+	}
+	np := *p
+	s.mu.RUnlock()
+	np.collected = horizon
+	if err := s.save(ctx, kv{projectKey(p.name), np.encode()}); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	p.collected = horizon
+	s.mu.Unlock()
+	return nil
+}
+
+// goneCollections returns the collections that a timeline has written to and that
+// no kept point of it has: they were dropped before the window.
+func (s *Service) goneCollections(tl *timeline, k Kept) ([]txn.CollectionID, error) {
+	all := s.activity.of(tl.id).collections
+	if len(all) == 0 {
+		return nil, nil
+	}
+	r := s.store.NewReader()
+	defer r.Close()
+	var old []txn.CollectionID
+	for _, c := range all {
+		_, at, err := r.Tally(Level{Timeline: tl.id, LSN: head}, c)
+		if err != nil {
+			return nil, err
+		}
+		if at != 0 && at < k.Horizon {
+			old = append(old, c)
+		}
+	}
+	if len(old) == 0 {
+		return nil, nil
+	}
+	tx := s.txns.Begin(txn.Options{})
+	defer tx.Abort()
+	for _, lsn := range append(slices.Clone(k.LSNs), k.Horizon, s.store.Visible().LSN) {
+		snap, err := s.catalog.Snapshot(tx.View(tl.levelsAt(lsn), false))
+		if err != nil {
+			return nil, err
+		}
+		old = slices.DeleteFunc(old, func(c txn.CollectionID) bool { _, there := snap.ByID(c); return there })
+	}
+	return old, nil
+}
