@@ -123,7 +123,12 @@ func (removeVar) Eval(*Env) (bsonx.Value, error) { return bsonx.Value{}, nil }
 
 type nowVar struct{}
 
-func (nowVar) Eval(env *Env) (bsonx.Value, error) { return env.Arena.Date(env.Query.Now), nil }
+func (nowVar) Eval(env *Env) (bsonx.Value, error) {
+	if env.Query.Now == 0 {
+		return fail(errcode.Code(51144), "Builtin variable '$$NOW' is not available")
+	}
+	return env.Arena.Date(env.Query.Now), nil
+}
 
 type clusterTimeVar struct{}
 
