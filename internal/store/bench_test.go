@@ -147,9 +147,9 @@ func BenchmarkGet(b *testing.B) {
 		}
 		get(b, v, false)
 	})
-	b.Run("old", func(b *testing.B) { // a random LSN of a key with many versions
+	b.Run("old", func(b *testing.B) { // a random LSN of a key with many versions, which fit in the cache
 		s := benchStore(b)
-		fill(b, s, 1, 1000, 1000)
+		fill(b, s, 1, 1000, 200)
 		last := int(s.Visible().LSN)
 		for b.Loop() {
 			v := []Level{{1, LSN(1 + rand.IntN(last))}}
