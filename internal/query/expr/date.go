@@ -181,18 +181,100 @@ func dateCall(c *call, s *namedSpec, required map[int]errcode.Code, eval func(en
 	if err != nil {
 		return nil, err
 	}
-	return foldStrict(func(env *Env, args []bsonx.Value) (bsonx.Value, error) {
+	e, err := foldStrict(func(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 		return eval(env, args, given)
 	}, args, c.sc)
+	if _, constant := Constant(e); err != nil || constant {
+		return e, err
+	}
+	null, err := checkConstants(c.name, s, args, given)
+	if err != nil {
+		return nil, err
+	}
+	if null {
+		return Literal(bsonx.NullValue), nil
+	}
+	return e, nil
 }
 
-func anyNullish(args []bsonx.Value, given []bool) bool {
-	for i, v := range args {
-		if given[i] && bsonx.IsNullish(v) {
-			return true
+// checkConstants validates constant operands even if no document is looked at,
+// or they would not be looked at for it (startOfWeek with another unit than
+// weeks); null says that one of them makes the whole null. MongoDB's optimizer
+// does so.
+func checkConstants(op string, s *namedSpec, args []Expr, given []bool) (null bool, err error) {
+	arithmetic := false
+	for i, name := range s.names {
+		v, constant := Constant(args[i])
+		if !given[i] || !constant {
+			continue
+		}
+		nullish := bsonx.IsNullish(v)
+		switch name {
+		case "unit", "startOfWeek", "binSize":
+			null = null || nullish
+			arithmetic = true
+		case "timezone":
+			_, err = zoneArg(v, true)
+		}
+		if err == nil && !nullish {
+			switch name {
+			case "unit":
+				_, err = unitArg(op, v)
+			case "startOfWeek":
+				_, err = weekdayArg(op, v, true)
+			case "binSize":
+				_, err = binArg(v)
+			}
+		}
+		if err != nil {
+			return false, err
 		}
 	}
-	return false
+	return null && arithmetic, nil
+}
+
+func binArg(v bsonx.Value) (int64, error) {
+	size, ok := bsonx.IntegralOK(v)
+	if !ok {
+		return 0, errcode.New(errcode.Code(5439017), "$dateTrunc requires 'binSize' to be a 64-bit integer, but got a value of type %s", bsonx.TypeName(v.Type))
+	}
+	if size <= 0 {
+		return 0, errcode.New(errcode.Code(5439018), "$dateTrunc requires 'binSize' to be greater than 0, but got value %d", size)
+	}
+	return size, nil
+}
+
+// units are the operands that the arithmetic operators share. null says that one
+// of them is, and the later ones were not looked at.
+type units struct {
+	unit  dates.Unit
+	start int
+	zone  *dates.Zone
+}
+
+func (u *units) readUnit(op string, v bsonx.Value) (null bool, err error) {
+	if bsonx.IsNullish(v) {
+		return true, nil
+	}
+	u.unit, err = unitArg(op, v)
+	return false, err
+}
+
+// readWeek reads 'startOfWeek', which is looked at for weeks only.
+func (u *units) readWeek(op string, v bsonx.Value, given bool) (null bool, err error) {
+	if u.unit != dates.UnitWeek || !given {
+		return false, nil
+	}
+	if bsonx.IsNullish(v) {
+		return true, nil
+	}
+	u.start, err = weekdayArg(op, v, true)
+	return false, err
+}
+
+func (u *units) readZone(v bsonx.Value, given bool) (null bool, err error) {
+	u.zone, err = zoneArg(v, given)
+	return u.zone == nil, err
 }
 
 var dateAddSpec = namedSpec{names: []string{"startDate", "unit", "amount", "timezone"}, notObject: 5166400, unknown: 5166401}
@@ -202,35 +284,37 @@ func compileDateAdd(c *call) (Expr, error) {
 	name := c.name
 	required := map[int]errcode.Code{0: 5166402, 1: 5166402, 2: 5166402}
 	return dateCall(c, &dateAddSpec, required, func(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
-		if anyNullish(args, given) {
+		var u units
+		if bsonx.IsNullish(args[0]) {
 			return bsonx.NullValue, nil
+		}
+		if null, err := u.readUnit(name, args[1]); null || err != nil {
+			return bsonx.NullValue, err
+		}
+		if bsonx.IsNullish(args[2]) {
+			return bsonx.NullValue, nil
+		}
+		if null, err := u.readZone(args[3], given[3]); null || err != nil {
+			return bsonx.NullValue, err
 		}
 		ms, ok := dateOf(args[0])
 		if !ok {
 			return bsonx.Value{}, errcode.New(errcode.Code(5166403), "%s requires startDate to be convertible to a date", name)
 		}
-		u, err := unitArg(name, args[1])
-		if err != nil {
-			return bsonx.Value{}, err
-		}
 		n, ok := bsonx.IntegralOK(args[2])
 		if !ok {
 			return bsonx.Value{}, errcode.New(errcode.Code(5166405), "%s expects integer amount of time units", name)
 		}
-		z, err := zoneArg(args[3], given[3])
-		if err != nil {
-			return bsonx.Value{}, err
-		}
 		if name == "$dateSubtract" {
 			if n == -n && n != 0 {
-				return bsonx.Value{}, errcode.New(errcode.Code(6045000), "invalid $dateSubtract 'amount' parameter value: %d %s", n, u)
+				return bsonx.Value{}, errcode.New(errcode.Code(6045000), "invalid $dateSubtract 'amount' parameter value: %d %s", n, u.unit)
 			}
 			n = -n
 		}
-		if !dates.AmountFits(u, n) {
-			return bsonx.Value{}, errcode.New(errcode.Code(5976500), "invalid dateAdd 'amount' parameter value: %d %s", n, u)
+		if !dates.AmountFits(u.unit, n) {
+			return bsonx.Value{}, errcode.New(errcode.Code(5976500), "invalid dateAdd 'amount' parameter value: %d %s", n, u.unit)
 		}
-		out, ok := dates.Add(ms, u, n, z)
+		out, ok := dates.Add(ms, u.unit, n, u.zone)
 		if !ok {
 			return bsonx.Value{}, errcode.New(errcode.Code(5166406), "%s overflowed", name)
 		}
@@ -243,9 +327,18 @@ var dateDiffSpec = namedSpec{names: []string{"startDate", "endDate", "unit", "ti
 func compileDateDiff(c *call) (Expr, error) {
 	required := map[int]errcode.Code{0: 5166303, 1: 5166304, 2: 5166305}
 	return dateCall(c, &dateDiffSpec, required, func(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
-		week := isWeek(args[2])
-		if anyNullish(args[:4], given) || week && anyNullish(args[4:], given[4:]) {
+		var u units
+		if bsonx.IsNullish(args[0]) || bsonx.IsNullish(args[1]) {
 			return bsonx.NullValue, nil
+		}
+		if null, err := u.readUnit("$dateDiff", args[2]); null || err != nil {
+			return bsonx.NullValue, err
+		}
+		if null, err := u.readWeek("$dateDiff", args[4], given[4]); null || err != nil {
+			return bsonx.NullValue, err
+		}
+		if null, err := u.readZone(args[3], given[3]); null || err != nil {
+			return bsonx.NullValue, err
 		}
 		from, ok := dateOf(args[0])
 		if !ok {
@@ -255,19 +348,7 @@ func compileDateDiff(c *call) (Expr, error) {
 		if !ok {
 			return bsonx.Value{}, typeError(5166307, "$dateDiff", "'endDate' to be a date", args[1])
 		}
-		u, err := unitArg("$dateDiff", args[2])
-		if err != nil {
-			return bsonx.Value{}, err
-		}
-		z, err := zoneArg(args[3], given[3])
-		if err != nil {
-			return bsonx.Value{}, err
-		}
-		start, err := weekdayArg("$dateDiff", args[4], given[4] && week)
-		if err != nil {
-			return bsonx.Value{}, err
-		}
-		n, ok := dates.Diff(from, to, u, z, start)
+		n, ok := dates.Diff(from, to, u.unit, u.zone, u.start)
 		if !ok {
 			return bsonx.Value{}, errcode.New(errcode.Code(5166308), "dateDiff overflowed")
 		}
@@ -275,73 +356,51 @@ func compileDateDiff(c *call) (Expr, error) {
 	})
 }
 
-// isWeek: 'startOfWeek' is looked at for weeks only.
-func isWeek(unit bsonx.Value) bool {
-	return isString(unit) && string(bsonx.Str(unit)) == "week"
-}
-
 var dateTruncSpec = namedSpec{names: []string{"date", "unit", "binSize", "timezone", "startOfWeek"}, notObject: 5439007, unknown: 5439008}
-
-func compileDateTrunc(c *call) (Expr, error) {
-	required := map[int]errcode.Code{0: 5439009, 1: 5439010}
-	e, err := compileTrunc(c, required)
-	if err != nil || c.arg.Type != bsonx.Object {
-		return e, err
-	}
-	// A null startOfWeek is not looked at with another unit than weeks, but it
-	// makes null of what is not constant as a whole: MongoDB's optimizer does.
-	if _, constant := Constant(e); !constant && bsonx.Lookup(c.arg.Data, "startOfWeek").Type == bsonx.Null {
-		return Literal(bsonx.NullValue), nil
-	}
-	return e, nil
-}
 
 // maxBin is the largest bin of days and longer units.
 const maxBin = 100_000_000_000
 
-func compileTrunc(c *call, required map[int]errcode.Code) (Expr, error) {
-	return dateCall(c, &dateTruncSpec, required, func(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
-		week := isWeek(args[1])
-		if anyNullish(args[:4], given) || week && anyNullish(args[4:], given[4:]) {
-			return bsonx.NullValue, nil
-		}
-		ms, ok := dateOf(args[0])
-		if !ok {
-			return bsonx.Value{}, typeError(5166307, "$dateTrunc", "'date' to be a date", args[0])
-		}
-		u, err := unitArg("$dateTrunc", args[1])
-		if err != nil {
+func compileDateTrunc(c *call) (Expr, error) {
+	return dateCall(c, &dateTruncSpec, map[int]errcode.Code{0: 5439009, 1: 5439010}, dateTrunc)
+}
+
+func dateTrunc(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, error) {
+	var u units
+	if bsonx.IsNullish(args[0]) || given[2] && bsonx.IsNullish(args[2]) {
+		return bsonx.NullValue, nil
+	}
+	size := int64(1)
+	if given[2] {
+		var err error
+		if size, err = binArg(args[2]); err != nil {
 			return bsonx.Value{}, err
 		}
-		size := int64(1)
-		if given[2] {
-			if size, ok = bsonx.IntegralOK(args[2]); !ok {
-				return bsonx.Value{}, errcode.New(errcode.Code(5439017), "$dateTrunc requires 'binSize' to be a 64-bit integer, but got a value of type %s", bsonx.TypeName(args[2].Type))
-			}
-			if size <= 0 {
-				return bsonx.Value{}, errcode.New(errcode.Code(5439018), "$dateTrunc requires 'binSize' to be greater than 0, but got value %d", size)
-			}
-		}
-		z, err := zoneArg(args[3], given[3])
-		if err != nil {
-			return bsonx.Value{}, err
-		}
-		start, err := weekdayArg("$dateTrunc", args[4], given[4] && week)
-		if err != nil {
-			return bsonx.Value{}, err
-		}
-		if u > dates.UnitHour && size > maxBin {
-			return bsonx.Value{}, errcode.New(errcode.Code(5439006), "dateTrunc unsupported binSize value")
-		}
-		if u <= dates.UnitHour && !dates.BinFits(u, size) {
-			return bsonx.Value{}, errcode.New(errcode.Code(5439002), "dateTrunc overflowed")
-		}
-		out, ok := dates.Trunc(ms, u, size, z, start)
-		if !ok {
-			return bsonx.Value{}, errcode.New(errcode.Code(5439000), "dateTrunc overflowed")
-		}
-		return env.Arena.Date(out), nil
-	})
+	}
+	if null, err := u.readUnit("$dateTrunc", args[1]); null || err != nil {
+		return bsonx.NullValue, err
+	}
+	if null, err := u.readWeek("$dateTrunc", args[4], given[4]); null || err != nil {
+		return bsonx.NullValue, err
+	}
+	if null, err := u.readZone(args[3], given[3]); null || err != nil {
+		return bsonx.NullValue, err
+	}
+	ms, ok := dateOf(args[0])
+	if !ok {
+		return bsonx.Value{}, typeError(5166307, "$dateTrunc", "'date' to be a date", args[0])
+	}
+	if u.unit > dates.UnitHour && size > maxBin {
+		return bsonx.Value{}, errcode.New(errcode.Code(5439006), "dateTrunc unsupported binSize value")
+	}
+	if u.unit <= dates.UnitHour && !dates.BinFits(u.unit, size) {
+		return bsonx.Value{}, errcode.New(errcode.Code(5439002), "dateTrunc overflowed")
+	}
+	out, ok := dates.Trunc(ms, u.unit, size, u.zone, u.start)
+	if !ok {
+		return bsonx.Value{}, errcode.New(errcode.Code(5439000), "dateTrunc overflowed")
+	}
+	return env.Arena.Date(out), nil
 }
 
 func tsPart(name string, code errcode.Code, shift uint) evalFunc {

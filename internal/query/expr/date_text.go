@@ -221,6 +221,9 @@ func dateFromParts(env *Env, args []bsonx.Value, given []bool) (bsonx.Value, err
 		return bsonx.NullValue, err
 	}
 	null, err = readParts(&n, args, given, partYear, partISODay)
+	if err == nil && !null {
+		err = checkYear(&n, given)
+	}
 	if err != nil || null {
 		return bsonx.NullValue, err
 	}
@@ -262,23 +265,25 @@ func readParts(n *[partZone]int64, args []bsonx.Value, given []bool, first, last
 	return false, nil
 }
 
-// checkPart checks a part's range: years have one to four digits, and all but
-// seconds and milliseconds must fit 16 bits.
+// checkYear: a year has one to four digits.
+func checkYear(n *[partZone]int64, given []bool) error {
+	part, code := partYear, errcode.Code(40523)
+	if given[partISOYear] {
+		part, code = partISOYear, 31095
+	}
+	if v := n[part]; v < 1 || v > 9999 {
+		return errcode.New(code, "'%s' must evaluate to an integer in the range 1 to 9999, found %d", dateFromPartsSpec.names[part], v)
+	}
+	return nil
+}
+
+// checkPart: all parts but years, seconds and milliseconds must fit 16 bits.
 func checkPart(i int, v int64) error {
-	name := dateFromPartsSpec.names[i]
 	switch i {
-	case partYear, partISOYear:
-		if v < 1 || v > 9999 {
-			code := errcode.Code(40523)
-			if i == partISOYear {
-				code = 31095
-			}
-			return errcode.New(code, "'%s' must evaluate to an integer in the range 1 to 9999, found %d", name, v)
-		}
-	case partSecond, partMillisecond:
+	case partYear, partISOYear, partSecond, partMillisecond:
 	default:
 		if v < -32768 || v > 32767 {
-			return errcode.New(errcode.Code(31034), "'%s' must evaluate to a value in the range [-32768, 32767]; value %d is not in range", name, v)
+			return errcode.New(errcode.Code(31034), "'%s' must evaluate to a value in the range [-32768, 32767]; value %d is not in range", dateFromPartsSpec.names[i], v)
 		}
 	}
 	return nil
