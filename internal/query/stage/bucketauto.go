@@ -56,6 +56,9 @@ func parseBucketAuto(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 	if s.by == nil || s.buckets == 0 {
 		return nil, errcode.New(40246, "$bucketAuto requires 'groupBy' and 'buckets' to be specified")
 	}
+	if output.Type != bsonx.Missing && bsonx.IsEmpty(output.Data) {
+		output = bsonx.Value{}
+	}
 	g := &groupStage{pc: pc}
 	err := g.addOutput(output)
 	s.fields = g.fields

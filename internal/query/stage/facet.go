@@ -47,6 +47,9 @@ func parseFacet(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 		if err != nil {
 			return nil, err
 		}
+		if p.noFacet != "" {
+			return nil, errcode.New(40600, "%s is not allowed to be used within a $facet stage", p.noFacet)
+		}
 		s.fields = append(s.fields, facetField{n, p})
 	}
 	return []Stage{s}, nil

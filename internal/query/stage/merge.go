@@ -134,7 +134,27 @@ func (m *merger) insert(doc bsonx.Doc) (bsonx.Doc, error) {
 	case absentFail:
 		return nil, errcode.New(errcode.MergeStageNoMatchingDocument, "$merge could not find a matching document in the target collection for at least one document in the source collection")
 	}
+	if m.s.matched == mergeFields || m.s.matched == mergeKeep {
+		return m.upserted(doc)
+	}
 	return doc, nil
+}
+
+// upserted makes the document that {$set: doc} makes of nothing when it is
+// matched by the on fields: they come first, and null where there are none.
+func (m *merger) upserted(doc bsonx.Doc) (bsonx.Doc, error) {
+	base := bsonx.EmptyDoc
+	for i, p := range m.s.onPaths {
+		v := m.vals[i]
+		if v.Type == bsonx.Missing && len(p) == 1 && p[0] == "_id" {
+			continue
+		}
+		if v.Type == bsonx.Missing {
+			v = bsonx.NullValue
+		}
+		base = withField(nil, base, p, v)
+	}
+	return m.set(base, doc, update.Input{IsInsert: true})
 }
 
 func (m *merger) change(ctx context.Context, sub *OpenContext, old, doc bsonx.Doc) (bsonx.Doc, error) {
@@ -156,13 +176,18 @@ func (m *merger) change(ctx context.Context, sub *OpenContext, old, doc bsonx.Do
 		}
 		return doc, nil
 	}
+	return m.set(old, doc, update.Input{})
+}
+
+// set updates old by {$set: doc}.
+func (m *merger) set(old, doc bsonx.Doc, in update.Input) (bsonx.Doc, error) {
 	set := bsonx.NewDoc(nil)
 	set.Doc("$set", doc)
 	u, err := update.Compile(bsonx.DocValue(set.Done()), update.Options{Scope: m.s.pc.Scope, Collation: m.s.pc.Collation})
 	if err != nil {
 		return nil, err
 	}
-	res, err := u.Apply(m.env, old, update.Input{})
+	res, err := u.Apply(m.env, old, in)
 	return res.Doc, err
 }
 

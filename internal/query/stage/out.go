@@ -52,6 +52,9 @@ func parseOut(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 			if err := timeSeriesSpec().Decode(ts, &t); err != nil {
 				return nil, err
 			}
+			if t.Has("bucketMaxSpanSeconds") != t.Has("bucketRoundingSeconds") {
+				return nil, errcode.New(errcode.InvalidOptions, "Timeseries 'bucketMaxSpanSeconds' and 'bucketRoundingSeconds' must be set together")
+			}
 			s.opts.TimeSeries = ts
 		}
 	default:

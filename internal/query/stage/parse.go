@@ -67,8 +67,40 @@ func parseUnoptimized(pipeline []bsonx.Doc, pc *ParseContext) (*Pipeline, error)
 		}
 		p.stages = append(p.stages, st...)
 	}
-	return p, checkPositions(rows, pc)
+	if pc.inside != inFacet && !pc.Update {
+		if err := checkNamespace(rows, pc); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkPositions(rows, pc); err != nil {
+		return nil, err
+	}
+	p.noFacet = noFacet(rows, p)
+	return p, checkMeta(pipeline, p)
 }
+
+// noFacet returns the name of a stage that keeps the pipeline, and what it is a
+// part of, out of $facet; "" if there is none.
+func noFacet(rows []*row, p *Pipeline) string {
+	for _, r := range rows {
+		if r.flags&notInFacet != 0 {
+			return r.name
+		}
+	}
+	for _, s := range p.stages {
+		if h, ok := s.(holder); ok {
+			for _, sub := range h.pipelines() {
+				if sub.noFacet != "" {
+					return s.Name()
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// holder is a stage with pipelines of its own.
+type holder interface{ pipelines() []*Pipeline }
 
 // stageOf finds the row of a stage document: exactly one field, a known name.
 func stageOf(d bsonx.Doc) (*row, bsonx.Value, error) {
@@ -130,16 +162,16 @@ func checkPositions(rows []*row, pc *ParseContext) error {
 			return err
 		}
 	}
-	if pc.inside != inNothing || pc.Update {
-		return nil
-	}
-	return checkNamespace(rows, pc.NS)
+	return nil
 }
 
 // checkNamespace: {aggregate: 1} is for stages that make their own documents,
 // and those are for {aggregate: 1} only.
-func checkNamespace(rows []*row, ns Namespace) error {
+func checkNamespace(rows []*row, pc *ParseContext) error {
+	ns := pc.NS
 	switch {
+	case pc.inside != inNothing && (len(rows) == 0 || ns.Coll == ""):
+		return nil
 	case len(rows) == 0 && ns.Coll == "":
 		return errcode.New(errcode.InvalidNamespace, "{aggregate: 1} is not valid for an empty pipeline.")
 	case len(rows) == 0:

@@ -74,6 +74,14 @@ func checkCollStats(arg bsonx.Value, pc *ParseContext) error {
 			}
 		}
 	}
+	if l := bsonx.Lookup(arg.Data, "latencyStats"); l.Type == bsonx.Object {
+		if err := noNulls(l, idl.Bool); err != nil {
+			return err
+		}
+		if err := decode(l, errcode.TypeMismatch, idl.New("$collStats.latencyStats", idl.Field{Name: "histograms", Types: idl.Bool})); err != nil {
+			return err
+		}
+	}
 	scale := bsonx.Value{}
 	if st := bsonx.Lookup(arg.Data, "storageStats"); st.Type == bsonx.Object {
 		spec := idl.New("$collStats.storageStats", idl.Field{Name: "scale", Types: idl.Number},
@@ -132,6 +140,9 @@ func checkCurrentOp(arg bsonx.Value, pc *ParseContext) error {
 	}
 	if pc.NS.DB != "admin" || pc.NS.Coll != "" {
 		return errcode.New(errcode.InvalidNamespace, "$currentOp must be run against the 'admin' database with {aggregate: 1}")
+	}
+	if err := noNulls(arg, idl.Bool); err != nil {
+		return err
 	}
 	fields := []idl.Field{}
 	for _, f := range []string{"allUsers", "idleConnections", "idleCursors", "idleSessions", "localOps", "truncateOps", "targetAllNodes"} {
@@ -209,12 +220,9 @@ func checkListCatalog(arg bsonx.Value, pc *ParseContext) error {
 	return nil
 }
 
-func checkQuerySettings(arg bsonx.Value, pc *ParseContext) error {
+func checkQuerySettings(arg bsonx.Value, _ *ParseContext) error {
 	if arg.Type != bsonx.Object {
 		return errcode.New(7746801, "$querySettings stage expects a document as argument")
-	}
-	if err := onlyDatabase("$querySettings", pc, errcode.InvalidNamespace); err != nil {
-		return err
 	}
 	return decode(arg, 7746801, idl.New("$querySettings", idl.Field{Name: "showDebugQueryShape", Types: idl.Bool}))
 }
@@ -245,11 +253,29 @@ func noSearch(n string) func(bsonx.Value, *ParseContext) ([]Stage, error) {
 // events as its input, see Pipeline.ChangeStream.
 type changeStage struct{ named }
 
-func parseChangeStream(arg bsonx.Value, _ *ParseContext) ([]Stage, error) {
+func parseChangeStream(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 	if arg.Type != bsonx.Object {
 		return nil, errcode.New(50808, "$changeStream stage expects a document as argument")
 	}
-	return []Stage{&changeStage{name("$changeStream", arg)}}, nil
+	if pc.APIStrict && bsonx.Lookup(arg.Data, "showExpandedEvents").Type != bsonx.Missing {
+		return nil, errcode.New(errcode.APIStrictError, "$changeStream does not take showExpandedEvents with 'apiStrict: true' in API Version 1")
+	}
+	all := bsonx.Truthy(bsonx.Lookup(arg.Data, "allChangesForCluster"))
+	return one(&changeStage{name("$changeStream", arg)}, checkWatched(all, pc.NS))
+}
+
+// checkWatched: a cluster is watched from admin with {aggregate: 1}; nothing else
+// of the server's own databases and collections is watched at all.
+func checkWatched(all bool, ns Namespace) error {
+	switch {
+	case all && (ns.DB != "admin" || ns.Coll != ""):
+		return errcode.New(errcode.InvalidOptions, "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database, and with no collection name; found %s", ns)
+	case !all && (ns.DB == "admin" || ns.DB == "config" || ns.DB == "local"):
+		return errcode.New(errcode.InvalidNamespace, "$changeStream may not be opened on the internal %s database", ns.DB)
+	case strings.HasPrefix(ns.Coll, "system."):
+		return errcode.New(errcode.InvalidNamespace, "$changeStream may not be opened on the internal %s collection", ns)
+	}
+	return nil
 }
 
 func (s *changeStage) Open(_ *OpenContext, in exec.Iterator) (exec.Iterator, error) { return in, nil }

@@ -23,8 +23,9 @@ type Stage interface {
 // Pipeline is a parsed and optimized pipeline: immutable, safe for concurrent
 // use.
 type Pipeline struct {
-	stages []Stage
-	pc     *ParseContext
+	stages  []Stage
+	pc      *ParseContext
+	noFacet string // a stage that may not be in $facet, at any depth
 }
 
 // Parse parses and checks a pipeline, and optimizes it. Its errors are

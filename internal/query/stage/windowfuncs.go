@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"math"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/numeric"
@@ -20,6 +22,86 @@ type windowRun interface {
 type accFunc struct {
 	acc expr.Accumulator
 	b   bounds
+}
+
+// deviationFunc is $stdDevPop and $stdDevSamp over a window that rows leave, where
+// MongoDB removes them one by one: unlike the accumulator it gives null for what
+// is not finite, and the int 0 for no deviation.
+type deviationFunc struct {
+	e      expr.Expr
+	b      bounds
+	sample bool
+}
+
+func (f *deviationFunc) open(p *partition) windowRun { return &deviationRun{f: f, p: p, hi: -1} }
+
+type deviationRun struct {
+	f      *deviationFunc
+	p      *partition
+	lo, hi int // rows lo to hi are counted
+	n, odd int64
+	sum    float64
+	m2     float64
+}
+
+func (r *deviationRun) value(i int) (bsonx.Value, error) {
+	lo, hi, ok, err := r.p.ends(&r.f.b, i)
+	if err != nil {
+		return bsonx.Value{}, err
+	}
+	if !ok || lo > r.hi { // nothing in common with the window before
+		*r = deviationRun{f: r.f, p: r.p, lo: lo, hi: lo - 1}
+	}
+	if !ok {
+		return bsonx.NullValue, nil
+	}
+	for ; r.hi < hi; r.hi++ {
+		if err := r.update(r.hi+1, 1); err != nil {
+			return bsonx.Value{}, err
+		}
+	}
+	for ; r.lo < lo; r.lo++ {
+		if err := r.update(r.lo, -1); err != nil {
+			return bsonx.Value{}, err
+		}
+	}
+	n := r.n
+	if r.f.sample {
+		n--
+	}
+	switch {
+	case r.odd > 0 || n <= 0:
+		return bsonx.NullValue, nil
+	case r.m2 <= 0:
+		return bsonx.Int32Value(0), nil
+	}
+	return bsonx.DoubleValue(math.Sqrt(r.m2 / float64(n))), nil
+}
+
+// update adds a row (sign 1) or removes it (sign -1).
+func (r *deviationRun) update(i int, sign int64) error {
+	v, err := r.p.eval(r.f.e, i)
+	if err != nil || !bsonx.IsNumber(v) {
+		return err
+	}
+	if !finite(v) {
+		r.odd += sign
+		return nil
+	}
+	f := floatOf(v)
+	switch {
+	case r.n == 0:
+		r.n, r.sum = 1, f
+		return nil
+	case r.n+sign == 0:
+		r.n, r.sum, r.m2 = 0, 0, 0
+		return nil
+	}
+	x := float64(r.n)*f - r.sum
+	r.n += sign
+	r.sum += f * float64(sign)
+	r.m2 += x * x / float64(r.n*(r.n-sign)) * float64(sign)
+	return nil
 }
 
 func (f *accFunc) open(p *partition) windowRun { return &accRun{f: f, p: p, lo: 0, hi: -1} }

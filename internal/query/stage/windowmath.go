@@ -193,20 +193,19 @@ type covarianceFunc struct {
 
 func (f *covarianceFunc) open(p *partition) windowRun { return &covarianceRun{f: f, p: p, hi: -1} }
 
-// covarianceRun keeps the running sums in doubles, and in decimals once there is
-// one.
+// covarianceRun is the online algorithm over the values themselves, so that types
+// and rounding are those of the operators: means are sums over counts, and each
+// pair adds (x - mean of the x before) × (y - mean of the y with it).
 type covarianceRun struct {
 	f      *covarianceFunc
 	p      *partition
 	lo, hi int
 	begun  bool
 	n      int64
+	x, y   bsonx.Value // sums
+	c      bsonx.Value
 	odd    []float64 // what is not finite
-	x, y   float64   // sums
-	c      float64
-	dec    bool
-	dx, dy *numeric.Decimal
-	dc     *numeric.Decimal
+	oddDec bool
 	out    bsonx.Arena
 }
 
@@ -219,8 +218,8 @@ func (r *covarianceRun) value(i int) (bsonx.Value, error) {
 		return bsonx.NullValue, nil
 	}
 	if !r.begun || lo != r.lo || hi < r.hi {
-		*r = covarianceRun{f: r.f, p: r.p, begun: true, lo: lo, hi: lo - 1,
-			dx: numeric.FromInt64(0), dy: numeric.FromInt64(0), dc: numeric.FromInt64(0)}
+		zero := bsonx.Int32Value(0)
+		*r = covarianceRun{f: r.f, p: r.p, begun: true, lo: lo, hi: lo - 1, x: zero, y: zero, c: zero}
 	}
 	for r.hi < hi {
 		r.hi++
@@ -228,45 +227,72 @@ func (r *covarianceRun) value(i int) (bsonx.Value, error) {
 		if err != nil {
 			return v, err
 		}
-		r.add(v)
+		if err := r.add(bsonx.Clone(v)); err != nil {
+			return v, err
+		}
 	}
-	return r.result(), nil
+	return r.result()
 }
 
-func (r *covarianceRun) add(v bsonx.Value) {
+func (r *covarianceRun) add(v bsonx.Value) (err error) {
 	if v.Type != bsonx.Array || bsonx.Len(v.Data) != 2 {
-		return
+		return nil
 	}
-	a, b := bsonx.LookupIndex(v.Data, 0), bsonx.LookupIndex(v.Data, 1)
-	if !bsonx.IsNumber(a) || !bsonx.IsNumber(b) {
-		return
+	x, y := bsonx.LookupIndex(v.Data, 0), bsonx.LookupIndex(v.Data, 1)
+	if !bsonx.IsNumber(x) || !bsonx.IsNumber(y) {
+		return nil
 	}
-	r.dec = r.dec || a.Type == bsonx.Decimal128 || b.Type == bsonx.Decimal128
-	x, y := numeric.ToFloat(a), numeric.ToFloat(b)
 	if !finite(x) || !finite(y) {
-		r.odd = append(r.odd, oddOf(x, y))
-		return
+		r.odd = append(r.odd, oddOf(numeric.ToFloat(x), numeric.ToFloat(y)))
+		r.oddDec = r.oddDec || x.Type == bsonx.Decimal128 || y.Type == bsonx.Decimal128
+		return nil
+	}
+	var dx bsonx.Value
+	if r.n > 0 {
+		if dx, err = r.from(x, r.x); err != nil {
+			return err
+		}
 	}
 	r.n++
-	if r.n > 1 {
-		dx := x - r.x/float64(r.n-1)
-		r.c += dx * (y - (r.y+y)/float64(r.n))
+	if r.x, err = r.p.do("$add", r.x, x); err != nil {
+		return err
 	}
-	r.x, r.y = r.x+x, r.y+y
-	r.addDecimal(numeric.FromValue(a), numeric.FromValue(b))
+	if r.y, err = r.p.do("$add", r.y, y); err != nil || r.n == 1 {
+		return err
+	}
+	dy, err := r.from(y, r.y)
+	if err != nil {
+		return err
+	}
+	d, err := r.p.do("$multiply", dx, dy)
+	if err != nil {
+		return err
+	}
+	r.c, err = r.p.do("$add", r.c, d)
+	return err
 }
 
-func (r *covarianceRun) addDecimal(x, y *numeric.Decimal) {
-	sx, sy := numeric.Add(r.dx, x), numeric.Add(r.dy, y)
-	if r.n > 1 {
-		dx := numeric.Sub(x, numeric.Quo(r.dx, numeric.FromInt64(r.n-1)))
-		dy := numeric.Sub(y, numeric.Quo(sy, numeric.FromInt64(r.n)))
-		r.dc = numeric.Add(r.dc, numeric.Mul(dx, dy))
+// from returns v minus the mean of a sum.
+func (r *covarianceRun) from(v, sum bsonx.Value) (bsonx.Value, error) {
+	m := bsonx.DoubleValue(floatOf(sum) / float64(r.n))
+	if sum.Type == bsonx.Decimal128 {
+		r.out.Reset()
+		m = numeric.Put(&r.out, numeric.Quo(numeric.FromValue(sum), numeric.FromInt64(r.n)))
 	}
-	r.dx, r.dy = sx, sy
+	return r.p.do("$subtract", v, m)
 }
 
-func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }
+// finite reports whether a number is neither infinite nor NaN.
+func finite(v bsonx.Value) bool {
+	switch v.Type {
+	case bsonx.Double:
+		return !math.IsNaN(bsonx.F64(v)) && !math.IsInf(bsonx.F64(v), 0)
+	case bsonx.Decimal128:
+		h, _ := bsonx.DecimalBits(v)
+		return h>>58&0x1f < 0x1e
+	}
+	return true
+}
 
 // oddOf is what a pair that is not finite adds to the sum.
 func oddOf(x, y float64) float64 {
@@ -279,32 +305,33 @@ func oddOf(x, y float64) float64 {
 	return math.Inf(-1)
 }
 
-func (r *covarianceRun) result() bsonx.Value {
-	r.out.Reset()
+func (r *covarianceRun) result() (bsonx.Value, error) {
 	if r.n == 1 && !r.f.sample {
-		return r.out.Double(0)
+		return bsonx.DoubleValue(0), nil
 	}
 	n := r.n
 	if r.f.sample {
 		n--
 	}
 	if n <= 0 {
-		return bsonx.NullValue
+		return bsonx.NullValue, nil
 	}
 	if len(r.odd) > 0 {
 		var s float64
 		for _, f := range r.odd {
 			s += f
 		}
-		if r.dec {
-			return numeric.Put(&r.out, numeric.FromFloat(s))
+		if r.oddDec && !math.IsNaN(s) {
+			r.out.Reset()
+			return numeric.Put(&r.out, numeric.FromFloat(s)), nil
 		}
-		return r.out.Double(s)
+		return bsonx.DoubleValue(s), nil
 	}
-	if r.dec {
-		return numeric.Put(&r.out, numeric.Quo(r.dc, numeric.FromFloat(float64(n))))
+	if r.c.Type == bsonx.Decimal128 {
+		r.out.Reset()
+		return numeric.Put(&r.out, numeric.Quo(numeric.FromValue(r.c), numeric.FromInt64(n))), nil
 	}
-	return r.out.Double(r.c / float64(n))
+	return bsonx.DoubleValue(floatOf(r.c) / float64(n)), nil
 }
 
 // scalerFunc is $minMaxScaler: where a value lies between the window's smallest

@@ -135,8 +135,10 @@ func compileWindowAcc(c *windowCall) (windowFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The n of $firstN and the like cannot read a document: it is evaluated
-	// without one.
+	if (c.name == "$stdDevPop" || c.name == "$stdDevSamp") && !c.b.lower.unbounded {
+		e, err := c.compile(c.arg)
+		return &deviationFunc{e: e, b: c.b, sample: c.name == "$stdDevSamp"}, err
+	}
 	return &accFunc{acc: acc, b: c.b}, nil
 }
 
