@@ -7,6 +7,7 @@ func table() []*Spec {
 		aggregateCommand,
 		branchLogCommand,
 		buildInfoCommand,
+		bulkWriteCommand,
 		connectionStatusCommand,
 		connPoolStatsCommand,
 		countCommand,
