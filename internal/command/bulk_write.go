@@ -147,7 +147,7 @@ func (x *bulk) readOp(d bsonx.Doc) (bulkOp, error) {
 		if err != nil {
 			return bulkOp{}, err
 		}
-		return bulkOp{ns: index(a), doc: a.Doc("document")}, nil
+		return bulkOp{ns: nsIndex(a), doc: a.Doc("document")}, nil
 	case "update":
 		if err := bulkUpdate.Decode(d, &a); err != nil {
 			return bulkOp{}, err
@@ -158,19 +158,19 @@ func (x *bulk) readOp(d bsonx.Doc) (bulkOp, error) {
 		if m.multi && a.Has("sort") {
 			return bulkOp{}, errcode.New(errcode.FailedToParse, "Cannot specify sort with multi=true")
 		}
-		return bulkOp{ns: index(a), mod: m}, nil
+		return bulkOp{ns: nsIndex(a), mod: m}, nil
 	case "delete":
 		if err := bulkDelete.Decode(d, &a); err != nil {
 			return bulkOp{}, err
 		}
-		return bulkOp{ns: index(a), mod: &modification{filter: a.Doc("filter"), multi: a.Bool("multi", false), hint: a.Get("hint"),
+		return bulkOp{ns: nsIndex(a), mod: &modification{filter: a.Doc("filter"), multi: a.Bool("multi", false), hint: a.Get("hint"),
 			collation: a.Doc("collation"), let: let}}, nil
 	}
 	return bulkOp{}, errcode.New(40415, "BSON field 'bulkWrite.ops.%s' is an unknown field.", string(it.Key()))
 }
 
-// index is the namespace that an operation names by its number.
-func index(a idl.Args) int {
+// nsIndex is the namespace that an operation names by its number.
+func nsIndex(a idl.Args) int {
 	n := idl.ToInt64(a.At(0))
 	if n < 0 || n > maxBatch {
 		return -1
