@@ -94,7 +94,7 @@ const maxViewDepth = 20
 // coll is the command's collation, which has to be the view's own if given.
 func (s *source) resolveView(ctx context.Context, t *target, coll bsonx.Collator, given bool) (*target, []bsonx.Doc, error) {
 	var stages []bsonx.Doc
-	if given && !sameCollation(viewCollation(t), coll) {
+	if given && !plan.SameCollation(viewCollation(t), coll) {
 		return nil, nil, errcode.New(errcode.OptionNotSupportedOnView, "Cannot override a view's default collation on %s", t.ns())
 	}
 	for depth := 0; t.isView(); depth++ {
@@ -129,28 +129,7 @@ func viewCollation(t *target) bsonx.Collator {
 	return nil
 }
 
-func sameCollation(a, b bsonx.Collator) bool {
-	x, _ := a.(*collate.Collation)
-	y, _ := b.(*collate.Collation)
-	return collate.Equal(x, y)
-}
-
-// Prober implements stage.Collections.
-func (c *collections) Prober(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace, path string, coll bsonx.Collator) (stage.Prober, error) {
-	return nil, nil
-}
-
 // Source implements stage.Collections.
 func (c *collections) Source(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace, name string, spec bsonx.Value) (exec.Iterator, error) {
 	return nil, errcode.New(errcode.NotImplemented, "%s is not there yet", name)
-}
-
-// Output implements stage.Collections.
-func (c *collections) Output(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace, o stage.OutputOptions) (stage.Output, error) {
-	return nil, errcode.New(errcode.NotImplemented, "$out is not there yet")
-}
-
-// MergeInto implements stage.Collections.
-func (c *collections) MergeInto(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace) (stage.MergeTarget, error) {
-	return nil, errcode.New(errcode.NotImplemented, "$merge is not there yet")
 }

@@ -31,6 +31,7 @@ type about struct {
 	inTxn       bool
 	apiStrict   bool
 	readConcern string
+	commit      txn.CommitInfo
 }
 
 // database is one database (a branch, perhaps at a point) in a source.
@@ -55,7 +56,7 @@ func (rq *Request) openSource(ctx context.Context) (*source, error) {
 }
 
 func (rq *Request) about() about {
-	return about{db: rq.DB, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level,
+	return about{db: rq.DB, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level, commit: rq.commitInfo(),
 		apiStrict: bsonx.Truthy(rq.Args.Generic.Get(idl.APIStrict))}
 }
 

@@ -113,7 +113,7 @@ type indexBounds struct {
 // bounds may be used at once only where they speak about the same array element.
 func assign(ix *exec.Index, spec *index.Spec, mk index.Multikey, ps []pred, coll bsonx.Collator) *indexBounds {
 	ib := &indexBounds{ix: ix, spec: spec, mk: mk, fields: make([]fieldBound, len(spec.Fields))}
-	same := sameCollation(spec.Collator, coll)
+	same := SameCollation(spec.Collator, coll)
 	for i, f := range spec.Fields {
 		b := builder{indexColl: spec.Collator, sameColl: same, multikey: bits(mk, i) != 0}
 		fb := fieldBound{iv: allValues()}
@@ -309,8 +309,8 @@ func (ib *indexBounds) empty() bool {
 // specer is a collator that can say what it is.
 type specer interface{ Spec() bsonx.Doc }
 
-// sameCollation compares two collators by their specifications.
-func sameCollation(a, b bsonx.Collator) bool {
+// SameCollation compares two collators by their specifications.
+func SameCollation(a, b bsonx.Collator) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
 	}

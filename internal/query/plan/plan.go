@@ -421,7 +421,7 @@ func (p *planner) sortBy(ib *indexBounds) (reverse, ok bool) {
 	if len(p.q.Sort) == 0 {
 		return false, true
 	}
-	if !sameCollation(ib.spec.Collator, p.q.Collation) {
+	if !SameCollation(ib.spec.Collator, p.q.Collation) {
 		return false, false
 	}
 	dir, i := 0, 0
