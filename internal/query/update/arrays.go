@@ -204,17 +204,58 @@ func (s *addToSet) apply(a *applier, key string, v bsonx.Value, _ bool) error {
 	default:
 		return bad("Cannot apply $addToSet to non-array field. Field named '%s' has non-array type %s", key, bsonx.TypeName(v.Type))
 	}
-	for _, add := range s.vals {
-		if !contains(vals, add, a.u.coll) {
-			vals = append(vals, add)
-		}
-	}
-	writeArray(&a.b, key, vals)
+	writeArray(&a.b, key, union(vals, s.vals, a.u.coll))
 	return nil
 }
 
-func contains(vals []bsonx.Value, v bsonx.Value, coll bsonx.Collator) bool {
-	return slices.ContainsFunc(vals, func(x bsonx.Value) bool { return bsonx.CompareWith(x, v, coll) == 0 })
+// few is how many values are less work to look for one by one than by sorting.
+const few = 16
+
+// union appends the values of add that are in neither vals nor add before.
+func union(vals, add []bsonx.Value, coll bsonx.Collator) []bsonx.Value {
+	if len(add) <= few {
+		for _, v := range add {
+			if !slices.ContainsFunc(vals, func(x bsonx.Value) bool { return bsonx.CompareWith(x, v, coll) == 0 }) {
+				vals = append(vals, v)
+			}
+		}
+		return vals
+	}
+	all := append(vals[:len(vals):len(vals)], add...)
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return bsonx.CompareWith(all[i], all[j], coll) })
+	again := make([]bool, len(all))
+	for i := 1; i < len(order); i++ {
+		again[order[i]] = bsonx.CompareWith(all[order[i-1]], all[order[i]], coll) == 0
+	}
+	for i := len(vals); i < len(all); i++ {
+		if !again[i] {
+			vals = append(vals, all[i])
+		}
+	}
+	return vals
+}
+
+// sortedSet is a set of values that is searched.
+type sortedSet struct {
+	vals []bsonx.Value
+	coll bsonx.Collator
+}
+
+func newSortedSet(vals []bsonx.Value, coll bsonx.Collator) sortedSet {
+	s := sortedSet{vals, coll}
+	slices.SortFunc(s.vals, s.compare)
+	return s
+}
+
+func (s sortedSet) compare(a, b bsonx.Value) int { return bsonx.CompareWith(a, b, s.coll) }
+
+func (s sortedSet) has(v bsonx.Value) bool {
+	_, ok := slices.BinarySearchFunc(s.vals, v, s.compare)
+	return ok
 }
 
 // pop removes the first or the last element.
@@ -264,8 +305,8 @@ func parsePullAll(p *parser, _ string, v bsonx.Value) (operator, error) {
 	if v.Type != bsonx.Array {
 		return nil, bad("$pullAll requires an array argument but was given a %s", bsonx.TypeName(v.Type))
 	}
-	vals, coll := bsonx.Values(nil, v.Data), p.u.coll
-	return &pull{test: func(e bsonx.Value) (bool, error) { return contains(vals, e, coll), nil }}, nil
+	gone := newSortedSet(bsonx.Values(nil, v.Data), p.u.coll)
+	return &pull{test: func(e bsonx.Value) (bool, error) { return gone.has(e), nil }}, nil
 }
 
 // parsePull: a document of conditions on fields is for elements that are

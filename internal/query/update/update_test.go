@@ -3,6 +3,7 @@ package update_test
 import (
 	"bufio"
 	"bytes"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -176,5 +177,43 @@ func TestTooDeep(t *testing.T) {
 	}
 	if _, err := u.Apply(nil, value(t, `{"_id":1}`).Data, update.Input{}); !errcode.Has(err, errcode.Overflow) {
 		t.Fatal(err)
+	}
+}
+
+// TestLargeSets: $addToSet with many elements takes the same elements as with
+// few, one by one.
+func TestLargeSets(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var have, add []bsonx.Value
+	for range 200 {
+		have = append(have, bsonx.Int32Value(rng.Int32N(100)))
+		add = append(add, bsonx.DoubleValue(float64(rng.Int32N(300))))
+	}
+	array := func(vals []bsonx.Value) bsonx.Value { return bsonx.ArrValue(bsonx.AppendArray(nil, vals)) }
+	doc := func(build func(b *bsonx.Builder)) bsonx.Doc {
+		b := bsonx.NewDoc(nil)
+		build(b)
+		return b.Done()
+	}
+	apply := func(d bsonx.Doc, vals []bsonx.Value) bsonx.Doc {
+		each := doc(func(b *bsonx.Builder) { b.Value("$each", array(vals)) })
+		op := doc(func(b *bsonx.Builder) { b.Doc("a", each) })
+		u, err := update.Compile(bsonx.DocValue(doc(func(b *bsonx.Builder) { b.Doc("$addToSet", op) })), update.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := u.Apply(nil, d, update.Input{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Doc
+	}
+	start := doc(func(b *bsonx.Builder) { b.Value("a", array(have)) })
+	want := start
+	for i := range add {
+		want = apply(want, add[i:i+1])
+	}
+	if got := apply(start, add); !bytes.Equal(got, want) {
+		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
