@@ -248,3 +248,19 @@ func TestZones(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParse: no text may panic.
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"2017-02-08T12:10:40.787Z", "Tue, 04 Jul 2017 11:56:02 +0200", "2017-W27-2", "@1499169362", "jul 4 2017 3pm"} {
+		f.Add(s, "%Y-%m-%dT%H:%M:%S.%L%z")
+	}
+	f.Fuzz(func(_ *testing.T, text, format string) {
+		_, _ = Parse(text, UTC)
+		if _, err := CheckReadFormat(format); err == nil {
+			_, _ = ParseFormat(text, format, UTC)
+		}
+		if _, err := CheckWriteFormat(format); err == nil {
+			_, _ = Format(int64(len(text))<<40, format, UTC)
+		}
+	})
+}

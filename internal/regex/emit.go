@@ -19,6 +19,96 @@ type emitter struct {
 	// context: the pattern looks at what is before the place where a search
 	// begins, so that a text cannot be cut there.
 	context bool
+
+	// Groups that are written have numbers of their own: slots[n] are those of
+	// the pattern's group n, keeps those of \K.
+	groups int
+	slots  [][]int
+	keeps  []int
+
+	// calls of groups are written out, up to a depth and a size.
+	root     *node
+	captures map[int]*node
+	depth    int
+	maxDepth int
+	tooLong  bool
+}
+
+// maxWritten bounds what calls of groups may grow a pattern to, in bytes.
+const maxWritten = 200_000
+
+// depths are tried in turn for how often a group may call itself.
+var depths = []int{20, 10, 5, 3}
+
+// emit writes the tree for one of the engines.
+func emit(tree *node, total int, back, ucp bool) *emitter {
+	var e *emitter
+	for _, d := range depths {
+		e = &emitter{back: back, ucp: ucp, slots: make([][]int, total+1), root: tree, maxDepth: d}
+		e.node(tree)
+		if !e.tooLong {
+			break
+		}
+	}
+	return e
+}
+
+func (e *emitter) open(slot *[]int) {
+	e.groups++
+	*slot = append(*slot, e.groups)
+	e.b.WriteByte('(')
+}
+
+// call writes a group's pattern once more; its captures are not reported.
+func (e *emitter) call(n *node) {
+	e.cannot = true
+	if !e.back {
+		return
+	}
+	if e.b.Len() > maxWritten {
+		e.tooLong = true
+	}
+	if e.depth >= e.maxDepth || e.tooLong {
+		e.b.WriteString("(?!)")
+		return
+	}
+	target := e.root
+	if n.n > 0 {
+		if e.captures == nil {
+			e.captures = map[int]*node{}
+			collect(e.root, e.captures)
+		}
+		target = e.captures[n.n]
+	}
+	if target == nil {
+		return
+	}
+	if target.op == opCapture {
+		target = target.subs[0]
+	}
+	e.depth++
+	e.b.WriteString("(?:")
+	e.node(target)
+	e.b.WriteByte(')')
+	e.depth--
+}
+
+func collect(n *node, into map[int]*node) {
+	if n.op == opCapture && into[n.n] == nil {
+		into[n.n] = n
+	}
+	for _, s := range n.subs {
+		collect(s, into)
+	}
+}
+
+// reference writes which groups a number stands for; one that is not written
+// yet will have the same number unless captures share one.
+func (e *emitter) reference(n int) []int {
+	if s := e.slots[n]; len(s) > 0 {
+		return s
+	}
+	return []int{n}
 }
 
 const (
@@ -33,7 +123,20 @@ func (e *emitter) node(n *node) {
 	case opClass:
 		e.leaf(n.fold, func() { e.class(n.set) })
 	case opCapture:
-		e.group("(", n)
+		if e.depth > 0 {
+			e.group("(?:", n)
+			return
+		}
+		e.open(&e.slots[n.n])
+		e.node(n.subs[0])
+		e.b.WriteByte(')')
+	case opKeep:
+		if e.depth == 0 {
+			e.open(&e.keeps)
+			e.b.WriteByte(')')
+		}
+	case opCall:
+		e.call(n)
 	case opGroup:
 		e.group("(?:", n)
 	case opAtomic:
@@ -51,7 +154,16 @@ func (e *emitter) node(n *node) {
 		e.repeat(n)
 	case opBackref:
 		e.cannot = true
-		e.leaf(n.fold, func() { fmt.Fprintf(&e.b, `(?:\%d)`, n.n) })
+		e.leaf(n.fold, func() {
+			e.b.WriteString("(?:")
+			for i, g := range e.reference(n.n) {
+				if i > 0 {
+					e.b.WriteByte('|')
+				}
+				fmt.Fprintf(&e.b, `\%d`, g)
+			}
+			e.b.WriteByte(')')
+		})
 	case opCondition:
 		e.condition(n)
 	default:
@@ -202,7 +314,7 @@ func (e *emitter) condition(n *node) {
 		e.b.WriteByte(')')
 		return
 	}
-	e.b.WriteString("(?(" + strconv.Itoa(n.n) + ")(?:")
+	e.b.WriteString("(?(" + strconv.Itoa(e.reference(n.n)[0]) + ")(?:")
 	e.node(n.subs[0])
 	e.b.WriteString(")|(?:")
 	e.node(n.subs[1])

@@ -65,9 +65,12 @@ func (p *parser) escape() (*node, bool, error) {
 	case 'p', 'P':
 		s, err := p.propertyEscape()
 		return &node{op: opClass, set: s}, true, err
-	case 'K', 'C':
+	case 'K':
 		p.pos += 2
-		return nil, false, p.fail("\\" + string(c) + " is not supported")
+		return &node{op: opKeep}, false, nil
+	case 'C':
+		p.pos += 2
+		return nil, false, p.fail("using \\C is disabled in this PCRE2 library")
 	case 'g', 'k':
 		n, err := p.reference(c)
 		return n, true, err
@@ -136,7 +139,8 @@ func (p *parser) reference(c byte) (*node, error) {
 			continue
 		}
 		if c == 'g' && q.open != "{" {
-			return nil, p.fail("recursion into a group is not supported")
+			p.pos++
+			return p.call(q.end)
 		}
 		text, _, found := strings.Cut(p.src[p.pos+1:], q.end)
 		if !found {

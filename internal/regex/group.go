@@ -21,6 +21,7 @@ func (p *parser) group() (*node, bool, error) {
 
 func (p *parser) capture() (*node, bool, error) {
 	p.groups++
+	p.highest = max(p.highest, p.groups)
 	if p.groups > maxGroupNum {
 		return nil, false, p.fail("too many capturing groups (maximum 65535)")
 	}
@@ -101,8 +102,12 @@ func (p *parser) special() (*node, bool, error) {
 	}
 	for _, open := range []struct{ text, end string }{{"(?P<", ">"}, {"(?<", ">"}, {"(?'", "'"}} {
 		if p.skip(open.text) {
-			if _, err := p.name(open.end); err != nil {
+			name, err := p.name(open.end)
+			if err != nil {
 				return nil, false, err
+			}
+			if p.reset {
+				p.names[name] = p.groups + 1
 			}
 			return p.capture()
 		}
@@ -112,16 +117,78 @@ func (p *parser) special() (*node, bool, error) {
 		return n, true, err
 	}
 	if p.skip("(?|") {
-		return nil, false, p.fail("branch reset groups are not supported")
+		return p.branchReset()
 	}
 	if p.skip("(?(") {
 		return p.condition()
 	}
 	p.pos += 2
 	if c := p.peek(); c == 'R' || c == '&' || c == '+' || c >= '0' && c <= '9' || p.has("P>") || c == '-' && len(p.src) > p.pos+1 && p.src[p.pos+1] >= '0' && p.src[p.pos+1] <= '9' {
-		return nil, false, p.fail("recursion into a group is not supported")
+		n, err := p.call(")")
+		return n, true, err
 	}
 	return p.options()
+}
+
+// branchReset reads "(?|…|…)": the captures of each alternative have the same
+// numbers.
+func (p *parser) branchReset() (*node, bool, error) {
+	p.reset = true
+	if p.depth++; p.depth > maxNesting {
+		return nil, false, p.fail("parentheses are too deeply nested")
+	}
+	defer func() { p.depth-- }()
+	outer, first, last := p.fl, p.groups, p.groups
+	defer func() { p.fl = outer }()
+	alt := &node{op: opAlternate}
+	for {
+		p.groups = first
+		n, err := p.sequence()
+		if err != nil {
+			return nil, false, err
+		}
+		alt.subs = append(alt.subs, n)
+		last = max(last, p.groups)
+		if !p.skip("|") {
+			break
+		}
+	}
+	p.groups = last
+	if !p.skip(")") {
+		return nil, false, p.fail("missing closing parenthesis")
+	}
+	return &node{op: opGroup, subs: []*node{alt}}, true, nil
+}
+
+// call reads which group's pattern to use once more: R, a number, a relative
+// number, &name or P>name; the opening is read, end follows.
+func (p *parser) call(end string) (*node, error) {
+	at := p.pos
+	if p.skip("P>") || p.skip("&") {
+		ref, err := p.namedRef(end)
+		if err != nil {
+			return nil, err
+		}
+		return &node{op: opCall, n: ref.n}, nil
+	}
+	text, _, ok := strings.Cut(p.src[p.pos:], end)
+	n, isNumber := p.relative(strings.TrimPrefix(text, "R"))
+	if text == "R" {
+		n, isNumber = 0, true
+	}
+	if !ok || n < 0 || isNumber && n == 0 && text != "R" && text != "0" {
+		return nil, p.fail("digit expected after (?+ or (?-")
+	}
+	if !isNumber { // \g<name>
+		ref, err := p.namedRef(end)
+		if err != nil {
+			return nil, err
+		}
+		return &node{op: opCall, n: ref.n}, nil
+	}
+	p.pos += len(text) + len(end)
+	p.backrefs = append(p.backrefs, pendingRef{at: at, n: n})
+	return &node{op: opCall, n: n}, nil
 }
 
 // name reads a group's name up to end.

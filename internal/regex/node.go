@@ -27,6 +27,8 @@ const (
 	opBackref
 	opCondition // (?(…)yes|no)
 	opFail      // (*FAIL)
+	opKeep      // \K: the match begins here
+	opCall      // (?R), (?1), (?&name): the group's pattern once more
 )
 
 // node is one item of a parsed pattern.
@@ -40,7 +42,7 @@ type node struct {
 	r        rune
 	set      *set
 	min, max int // repeat; max -1 is without limit
-	n        int // capture: its number; backref and condition: of which group
+	n        int // capture: its number; backref, call and condition: of which group
 	subs     []*node
 }
 
@@ -50,7 +52,7 @@ func (n *node) width() int {
 	switch n.op {
 	case opRune, opClass:
 		return 1
-	case opNewline, opExtended, opBackref:
+	case opNewline, opExtended, opBackref, opCall:
 		return -1
 	case opCapture, opGroup, opAtomic:
 		return n.subs[0].width()

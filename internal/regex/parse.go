@@ -30,6 +30,8 @@ type parser struct {
 	total    int            // captures of the whole pattern
 	names    map[string]int // of the whole pattern
 	ucp      bool
+	reset    bool // there is a branch reset group
+	highest  int  // the largest number of a capture
 	backrefs []pendingRef
 }
 
@@ -84,6 +86,9 @@ func (p *parser) parse() (*node, error) {
 	}
 	if p.more() {
 		return nil, p.fail("unmatched closing parenthesis")
+	}
+	if p.reset { // alternatives that share numbers: there are fewer than parentheses
+		p.total = p.highest
 	}
 	for _, r := range p.backrefs {
 		if r.n > p.total {

@@ -48,6 +48,10 @@ type Regexp struct {
 	prefix   string
 	exact    bool
 
+	slots   [][]int // the engine's groups of each capture
+	keeps   []int   // its groups where a \K may set the match's beginning
+	written int     // how many groups the engine has
+
 	perl     string
 	backOnce sync.Once
 	back     *regexp2.Regexp
@@ -81,11 +85,10 @@ func Compile(pattern, options string) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	fast := &emitter{ucp: p.ucp}
-	fast.node(tree)
-	perl := &emitter{back: true, ucp: p.ucp}
-	perl.node(tree)
+	fast := emit(tree, p.total, false, p.ucp)
+	perl := emit(tree, p.total, true, p.ucp)
 	r := &Regexp{groups: p.total, lastLine: fast.lastLine, context: fast.context, perl: perl.b.String()}
+	r.slots, r.keeps, r.written = perl.slots, perl.keeps, perl.groups
 	r.prefix, r.exact = literalPrefix(tree)
 	if !fast.cannot {
 		r.re, _ = regexp.Compile(fast.b.String()) // too large for it: the other engine
@@ -147,7 +150,7 @@ func (r *Regexp) FindSubmatchIndex(s string, start int) ([]int, error) {
 				loc[i] += start
 			}
 		}
-		return loc, nil
+		return r.captures(loc), nil
 	}
 	back, err := r.backtracker()
 	if err != nil {
@@ -157,8 +160,8 @@ func (r *Regexp) FindSubmatchIndex(s string, start int) ([]int, error) {
 	if err != nil || m == nil {
 		return nil, err
 	}
-	loc := make([]int, 0, 2*(r.groups+1))
-	for i := 0; i <= r.groups; i++ {
+	loc := make([]int, 0, 2*(r.written+1))
+	for i := 0; i <= r.written; i++ {
 		g := m.GroupByNumber(i)
 		if g == nil || len(g.Captures) == 0 {
 			loc = append(loc, -1, -1)
@@ -167,7 +170,30 @@ func (r *Regexp) FindSubmatchIndex(s string, start int) ([]int, error) {
 		at, n := g.ByteRange()
 		loc = append(loc, at, at+n)
 	}
-	return loc, nil
+	return r.captures(loc), nil
+}
+
+// captures turns the engine's groups into the pattern's.
+func (r *Regexp) captures(loc []int) []int {
+	if loc == nil || r.written == r.groups && len(r.keeps) == 0 {
+		return loc
+	}
+	out := append(make([]int, 0, 2*(r.groups+1)), loc[:2]...)
+	for _, k := range r.keeps {
+		if loc[2*k] >= 0 {
+			out[0] = loc[2*k]
+		}
+	}
+	for n := 1; n <= r.groups; n++ {
+		at, end := -1, -1
+		for _, g := range r.slots[n] {
+			if loc[2*g] >= 0 {
+				at, end = loc[2*g], loc[2*g+1]
+			}
+		}
+		out = append(out, at, end)
+	}
+	return out
 }
 
 // literalPrefix reads the letters after a leading ^ or \A.

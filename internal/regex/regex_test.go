@@ -3,6 +3,7 @@ package regex
 import (
 	"fmt"
 	"testing"
+	"unicode/utf8"
 )
 
 // Matches: pattern, options, text, and the offsets of the match and captures.
@@ -65,6 +66,15 @@ var matchCases = []struct{ pattern, options, text, want string }{
 	{`(*UTF)é`, "", "é", "[0 2]"},
 	{`^[a-z]+$`, "i", "ABC", "[0 3]"},
 	{`\h+\H`, "", "a \t.", "[1 4]"},
+	{`foo\Kbar`, "", "foobar", "[3 6]"},
+	{`(a)\K(b)`, "", "ab", "[1 2 0 1 1 2]"},
+	{`(?|(a)x|(b)y)\1`, "", "byb", "[0 3 0 1]"},
+	{`(?|(a)|(b))(c)`, "", "bc", "[0 2 0 1 1 2]"},
+	{`\((?:[^()]++|(?R))*\)`, "", "x(a(b)(c(d)))y", "[1 13]"},
+	{`^(\((?:[^()]|(?1))*\))$`, "", "(a(b)c)", "[0 7 0 7]"},
+	{`(?<n>\d+)-(?&n)`, "", "12-345", "[0 6 0 2]"},
+	{`(\w)-\g<1>`, "", "a-b", "[0 3 0 1]"},
+	{`(?:(?=(\w+))\1):`, "", "ab:", "[0 3 0 2]"},
 	{`[\Q^]\E]+`, "", "^]", "[0 2]"},
 }
 
@@ -157,4 +167,27 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("%q: %q %v, want %q %v", c.pattern, p, x, c.prefix, c.exact)
 		}
 	}
+}
+
+// FuzzCompile: no pattern may panic, and offsets are within the text.
+func FuzzCompile(f *testing.F) {
+	for _, c := range matchCases {
+		f.Add(c.pattern, c.text)
+	}
+	f.Fuzz(func(t *testing.T, pattern, text string) {
+		if len(pattern) > 200 || len(text) > 200 || !utf8.ValidString(text) {
+			return
+		}
+		re, err := Compile(pattern, "")
+		if err != nil {
+			return
+		}
+		loc, err := re.FindSubmatchIndex(text, 0)
+		if err != nil || loc == nil {
+			return
+		}
+		if len(loc) != 2*(re.Groups()+1) || loc[0] < 0 || loc[1] > len(text) {
+			t.Fatalf("%q on %q: %v", pattern, text, loc)
+		}
+	})
 }
