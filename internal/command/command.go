@@ -47,6 +47,8 @@ const (
 	APIv1
 	// Legacy commands may come as an OP_QUERY.
 	Legacy
+	// EndsTxn commands end a transaction and may be repeated.
+	EndsTxn
 	// OwnMaxTime commands apply maxTimeMS themselves (Request.MaxTime).
 	OwnMaxTime
 )
@@ -101,7 +103,13 @@ type Request struct {
 	// Legacy: the command came as an OP_QUERY; DB was set from its namespace.
 	Legacy bool
 
+	// FailTxn is set by a handler that replies with write errors: inside a
+	// transaction these abort it, as an error does.
+	FailTxn bool
+
 	dispatcher *Dispatcher
+	outcome    bsonx.Doc // of a retryable write, as keepOutcome got it
+	locked     bool      // the session is held
 }
 
 // Conn is what a command may know and change of its connection. Only the

@@ -44,11 +44,11 @@ func (d *Dispatcher) Specs() []*Spec { return d.specs }
 func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
-	rq.ReadConcern, rq.Op, rq.Spec = ReadConcern{}, nil, nil
+	rq.ReadConcern, rq.Op, rq.Spec, rq.FailTxn, rq.outcome = ReadConcern{}, nil, nil, false, nil
 	unmet, err := d.run(ctx, rq, b)
 	if err != nil {
 		b.Reset()
-		d.fail(rq, b, errcode.As(err))
+		d.fail(rq, b, rq.label(errcode.As(err)))
 		return
 	}
 	if unmet != nil {
@@ -84,7 +84,10 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	}
 	rq.Op = op
 	d.services.Ops.Begin(ctx, op)
-	err = d.call(op, rq, b)
+	if err = d.enterTxn(rq); err == nil && !rq.repeat(b) {
+		err = d.call(op, rq, b)
+	}
+	d.leaveTxn(rq, err)
 	d.services.Ops.End(op)
 	d.count(rq, op, err)
 	return unmet, err

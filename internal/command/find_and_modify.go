@@ -66,7 +66,7 @@ func runFindAndModify(ctx context.Context, rq *Request, b *bsonx.Builder) error 
 	}
 	var done *modified
 	var value bsonx.Doc
-	err = rq.write(ctx, func(s *source) error {
+	return rq.writeReply(ctx, b, func(s *source) error {
 		t, err := s.writable(ctx, rq.DB, name, false)
 		if err != nil {
 			return err
@@ -80,10 +80,11 @@ func runFindAndModify(ctx context.Context, rq *Request, b *bsonx.Builder) error 
 		}
 		value, err = rq.projectResult(ctx, s, t, m, value)
 		return err
-	})
-	if err != nil {
-		return err
-	}
+	}, func(b *bsonx.Builder) { m.reply(b, done, value) })
+}
+
+// reply appends the fields of findAndModify's reply.
+func (m *modification) reply(b *bsonx.Builder, done *modified, value bsonx.Doc) {
 	at := b.OpenDoc("lastErrorObject")
 	n := done.matched
 	if done.upserted.Type != bsonx.Missing {
@@ -100,7 +101,6 @@ func runFindAndModify(ctx context.Context, rq *Request, b *bsonx.Builder) error 
 	} else {
 		b.Doc("value", value)
 	}
-	return nil
 }
 
 // projectResult applies the fields argument to the returned document.

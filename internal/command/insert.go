@@ -47,9 +47,11 @@ type writeError struct {
 
 // results gathers what a write command did.
 type results struct {
-	n      int64
-	errs   []writeError
-	upsert []upserted
+	n int64
+	// changed counts the documents that an update made different.
+	changed int64
+	errs    []writeError
+	upsert  []upserted
 }
 
 type upserted struct {
@@ -112,16 +114,13 @@ func runInsert(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	}
 	ordered := rq.Args.Bool("ordered", true)
 	var res results
-	err = rq.write(ctx, func(s *source) error {
+	return rq.writeReply(ctx, b, func(s *source) error {
 		res = results{}
 		return rq.insertDocs(ctx, s, name, docs, ordered, &res)
+	}, func(b *bsonx.Builder) {
+		b.Int32("n", int32(res.n))
+		res.appendErrors(b)
 	})
-	if err != nil {
-		return err
-	}
-	b.Int32("n", int32(res.n))
-	res.appendErrors(b)
-	return nil
 }
 
 func (rq *Request) insertDocs(ctx context.Context, s *source, name string, docs []bsonx.Doc, ordered bool, res *results) error {
@@ -167,11 +166,9 @@ func (rq *Request) insertDocs(ctx context.Context, s *source, name string, docs 
 			res.n++
 			continue
 		}
-		if rq.InTxn {
-			return failed
-		}
 		res.errs = append(res.errs, writeError{i, failed})
-		if ordered {
+		rq.FailTxn = true
+		if ordered || rq.InTxn {
 			break
 		}
 	}

@@ -81,6 +81,7 @@ func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 // Expire closes sessions and cursors that were idle for too long.
 func (s *Services) Expire() {
 	s.Cursors.Expire()
+	s.Stats.TxnAborted.Add(int64(s.Sessions.ExpireTransactions()))
 	s.endCursors(s.Sessions.Expire())
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/exec"
-	"github.com/argon-db/argon/internal/session"
 	"github.com/argon-db/argon/internal/txn"
 )
 
@@ -52,7 +51,11 @@ func (rq *Request) openSource(ctx context.Context) (*source, error) {
 		}
 		return &source{sv: rq.Services, about: rq.about(), tx: tx}, nil
 	}
-	return &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{}), owned: true}, nil
+	at, err := rq.readAt()
+	if err != nil {
+		return nil, err
+	}
+	return &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{ReadAt: at}), owned: true}, nil
 }
 
 func (rq *Request) about() about {
@@ -190,11 +193,19 @@ func endsCommand(err error) bool {
 // maxAttempts bounds how often a statement starts anew because of others' writes.
 const maxAttempts = 1000
 
-// write runs fn as one statement: in a transaction with a savepoint, otherwise
+// write is writeReply for a command that is no retryable write.
+func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
+	return rq.writeReply(ctx, nil, fn, func(*bsonx.Builder) {})
+}
+
+// writeReply runs fn as one statement: in a transaction with a savepoint, otherwise
 // with a transaction of its own that is committed at the end. fn is called again
 // from the beginning when what it read was outdated, so it must not keep results
 // of an earlier call.
-func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
+//
+// reply appends the fields of the command's reply to b after fn, and, for a
+// retryable write, to what is stored with the commit.
+func (rq *Request) writeReply(ctx context.Context, b *bsonx.Builder, fn func(s *source) error, reply func(b *bsonx.Builder)) error {
 	if rq.InTxn {
 		s, err := rq.openSource(ctx)
 		if err != nil {
@@ -205,6 +216,7 @@ func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
 			s.tx.RollbackTo(sp)
 			return err
 		}
+		reply(b)
 		return nil
 	}
 	for attempt := 1; ; attempt++ {
@@ -214,14 +226,18 @@ func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
 		}
 		err = fn(s)
 		if err == nil {
-			if !s.tx.HasWrites() {
-				s.tx.Abort()
-				return nil
+			if s.tx.HasWrites() {
+				rq.keepOutcome(s.tx, reply)
+				_, err = s.tx.Commit(ctx, rq.commitInfo())
 			}
-			_, err = s.tx.Commit(ctx, rq.commitInfo())
 		}
 		s.tx.Abort()
-		if err == nil || !txn.IsStale(err) {
+		if err == nil {
+			rq.outcomeKept()
+			reply(b)
+			return nil
+		}
+		if !txn.IsStale(err) {
 			return err
 		}
 		if attempt == maxAttempts {
@@ -231,34 +247,4 @@ func (rq *Request) write(ctx context.Context, fn func(s *source) error) error {
 			return err
 		}
 	}
-}
-
-// commitInfo is what the log keeps about the command's commit.
-func (rq *Request) commitInfo() txn.CommitInfo {
-	info := txn.CommitInfo{Actor: txn.Actor{User: rq.Conn.Info.User, AppName: rq.Conn.Info.AppName, Client: rq.Conn.Info.Remote}}
-	if c := rq.Args.Generic.Get(idl.Comment); c.Type != bsonx.Missing {
-		info.Comment = append([]byte{byte(c.Type)}, c.Data...)
-	}
-	return info
-}
-
-// txnHandle is a session's open transaction.
-type txnHandle struct{ tx *txn.Txn }
-
-// Abort implements the handle of session.Transaction.
-func (h *txnHandle) Abort() { h.tx.Abort() }
-
-// sessionTxn returns the transaction that the command belongs to, which its
-// first statement begins.
-func (rq *Request) sessionTxn() (*txn.Txn, error) {
-	s := rq.Session
-	if s.Txn != nil && s.Txn.Number == rq.TxnNumber && s.Txn.Phase == session.InProgress {
-		if h, ok := s.Txn.Handle.(*txnHandle); ok {
-			return h.tx, nil
-		}
-		h := &txnHandle{rq.Services.Txns.Begin(txn.Options{Multi: true})}
-		s.Txn.Handle = h
-		return h.tx, nil
-	}
-	return nil, errcode.New(errcode.NoSuchTransaction, "Given transaction number %d does not match any in-progress transactions.", rq.TxnNumber)
 }

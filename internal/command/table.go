@@ -1,13 +1,15 @@
 package command
 
-// table lists every command, sorted by name without regard to case. A row's Spec stands in the
-// command's own file.
+// table lists every command, sorted by name without regard to case. A row's
+// Spec stands in the command's own file.
 func table() []*Spec {
 	return []*Spec{
+		abortTransactionCommand,
 		aggregateCommand,
 		branchLogCommand,
 		buildInfoCommand,
 		bulkWriteCommand,
+		commitTransactionCommand,
 		connectionStatusCommand,
 		connPoolStatsCommand,
 		countCommand,
@@ -52,10 +54,10 @@ func table() []*Spec {
 		killSessionsCommand,
 		listBranchesCommand,
 		listCollectionsCommand,
+		listCommandsCommand,
 		listDatabasesCommand,
 		listIndexesCommand,
 		listProjectsCommand,
-		listCommandsCommand,
 		listTagsCommand,
 		lockInfoCommand,
 		logRotateCommand,

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -93,10 +94,11 @@ func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err != nil {
 		return err
 	}
-	res, nModified, err := rq.modifyAll(ctx, mods)
-	if err != nil {
-		return err
-	}
+	return rq.modifyAll(ctx, b, mods, appendUpdated)
+}
+
+// appendUpdated appends the fields of update's reply.
+func appendUpdated(b *bsonx.Builder, res *results) {
 	b.Int32("n", int32(res.n))
 	if len(res.upsert) > 0 {
 		arr := b.OpenArray("upserted")
@@ -108,9 +110,8 @@ func runUpdate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		}
 		b.Close(arr)
 	}
-	b.Int32("nModified", int32(nModified))
+	b.Int32("nModified", int32(res.changed))
 	res.appendErrors(b)
-	return nil
 }
 
 // readDeletes decodes the statements of a delete command.
@@ -132,29 +133,28 @@ func runDelete(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err != nil {
 		return err
 	}
-	res, _, err := rq.modifyAll(ctx, mods)
-	if err != nil {
-		return err
-	}
-	b.Int32("n", int32(res.n))
-	res.appendErrors(b)
-	return nil
+	return rq.modifyAll(ctx, b, mods, func(b *bsonx.Builder, res *results) {
+		b.Int32("n", int32(res.n))
+		res.appendErrors(b)
+	})
 }
 
 // modifyAll runs the statements of an update or delete command.
-func (rq *Request) modifyAll(ctx context.Context, mods []*modification) (*results, int64, error) {
+func (rq *Request) modifyAll(ctx context.Context, b *bsonx.Builder, mods []*modification, reply func(*bsonx.Builder, *results)) error {
 	name, err := rq.Collection()
 	if err != nil {
-		return nil, 0, err
+		return err
 	}
 	if err := checkBatch(len(mods)); err != nil {
-		return nil, 0, err
+		return err
+	}
+	if rq.retryable() && slices.ContainsFunc(mods, func(m *modification) bool { return m.multi }) {
+		return errcode.New(errcode.InvalidOptions, "Cannot use retryable writes with multi=true or limit=0: leave txnNumber out")
 	}
 	ordered := rq.Args.Bool("ordered", true)
 	var res results
-	var nModified int64
-	err = rq.write(ctx, func(s *source) error {
-		res, nModified = results{}, 0
+	return rq.writeReply(ctx, b, func(s *source) error {
+		res = results{}
 		for i, m := range mods {
 			var done *modified
 			failed, stop := rq.statement(s, func() error {
@@ -168,23 +168,23 @@ func (rq *Request) modifyAll(ctx context.Context, mods []*modification) (*result
 				return stop
 			}
 			if failed != nil {
-				if rq.InTxn || failed.Code == errcode.CommandNotSupportedOnView {
+				if failed.Code == errcode.CommandNotSupportedOnView {
 					return failed
 				}
 				res.errs = append(res.errs, writeError{i, failed})
-				if ordered {
+				rq.FailTxn = true
+				if ordered || rq.InTxn {
 					break
 				}
 				continue
 			}
 			res.n += done.matched
-			nModified += done.changed
+			res.changed += done.changed
 			if done.upserted.Type != bsonx.Missing {
 				res.n++
 				res.upsert = append(res.upsert, upserted{i, done.upserted})
 			}
 		}
 		return nil
-	})
-	return &res, nModified, err
+	}, func(b *bsonx.Builder) { reply(b, &res) })
 }

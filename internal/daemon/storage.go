@@ -48,6 +48,9 @@ func (s *Server) sweep(ctx context.Context) {
 	if _, err := s.services.Branches.DropExpired(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot drop expired branches", "error", err)
 	}
+	if _, err := s.services.ExpireRetries(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("cannot drop outcomes of old retryable writes", "error", err)
+	}
 	if _, err := s.services.Branches.Sweep(ctx); err != nil && ctx.Err() == nil {
 		s.log.Warn("cannot sweep timelines that are out of use", "error", err)
 	}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/errcode"
 )
@@ -38,6 +37,9 @@ type Session struct {
 	// Txn is the state that belongs to the newest transaction number: nil until
 	// a command brought one. Guarded by Lock.
 	Txn *Transaction
+	// Loaded says that what earlier runs of the server kept was looked up.
+	// Guarded by Lock.
+	Loaded bool
 }
 
 // Lock gives the caller the session's transaction state.
@@ -45,34 +47,6 @@ func (s *Session) Lock() { s.mu.Lock() }
 
 // Unlock gives it back.
 func (s *Session) Unlock() { s.mu.Unlock() }
-
-// TxnPhase is where a transaction is in its life.
-type TxnPhase int
-
-// The phases of a transaction number's life.
-const (
-	// Retryable: no transaction, but retryable writes with this number.
-	Retryable TxnPhase = iota
-	InProgress
-	Committed
-	Aborted
-)
-
-// Transaction is the state of one transaction number of a session.
-type Transaction struct {
-	Number int64
-	Phase  TxnPhase
-	// Handle is the open transaction of the storage layer, while InProgress; the
-	// command layer knows its type.
-	Handle interface{ Abort() }
-	// Started and Expires bound its life.
-	Started, Expires time.Time
-	// ReadConcern is as its first statement gave it.
-	ReadConcern bsonx.Doc
-	// Outcomes are the stored replies of retryable writes by statement id: the
-	// fields of the reply that a retry repeats.
-	Outcomes map[int32]bsonx.Doc
-}
 
 // Sessions is the registry of logical sessions. Safe for concurrent use.
 type Sessions struct {
@@ -130,18 +104,6 @@ func (r *Sessions) End(ids ...SessionID) {
 	}
 }
 
-func (s *Session) abort() {
-	s.Lock()
-	defer s.Unlock()
-	if t := s.Txn; t != nil && t.Phase == InProgress {
-		t.Phase = Aborted
-		if t.Handle != nil {
-			t.Handle.Abort()
-			t.Handle = nil
-		}
-	}
-}
-
 // Expire ends sessions that were not used for Timeout and returns their ids, so
 // that their cursors can be closed too.
 func (r *Sessions) Expire() []SessionID {
@@ -187,26 +149,4 @@ func (r *Sessions) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.m)
-}
-
-// OpenTransactions counts the transactions in progress; those of sessions that
-// run a command right now are counted by their last state.
-func (r *Sessions) OpenTransactions() int {
-	r.mu.Lock()
-	all := make([]*Session, 0, len(r.m))
-	for _, s := range r.m {
-		all = append(all, s)
-	}
-	r.mu.Unlock()
-	n := 0
-	for _, s := range all {
-		if !s.mu.TryLock() {
-			continue
-		}
-		if s.Txn != nil && s.Txn.Phase == InProgress {
-			n++
-		}
-		s.mu.Unlock()
-	}
-	return n
 }

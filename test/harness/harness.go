@@ -3,6 +3,7 @@ package harness
 
 import (
 	"context"
+	"encoding/binary"
 	"net"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/argon-db/argon/internal/command"
 	"github.com/argon-db/argon/internal/daemon"
+	"github.com/argon-db/argon/internal/wire"
 )
 
 // Server is a server that ends with its test.
@@ -119,3 +121,25 @@ func (s *Server) Dial(t testing.TB) net.Conn {
 
 // ServicesOf returns the services of a running server, for what no command shows.
 func (s *Server) ServicesOf() *command.Services { return s.Services() }
+
+// Raw sends a command as it is, on a connection of its own, and returns the
+// reply as it is.
+func (s *Server) Raw(t testing.TB, cmd bson.D) bson.Raw {
+	t.Helper()
+	d, err := bson.Marshal(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := make([]byte, 21, 21+len(d))
+	binary.LittleEndian.PutUint32(m, uint32(21+len(d)))
+	binary.LittleEndian.PutUint32(m[12:], uint32(wire.OpMsg))
+	c := s.Dial(t)
+	if _, err := c.Write(append(m, d...)); err != nil {
+		t.Fatal(err)
+	}
+	reply, err := wire.NewReader(c).Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bson.Raw(reply[21:])
+}

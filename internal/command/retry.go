@@ -1,0 +1,275 @@
+package command
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
+	"github.com/argon-db/argon/internal/wal"
+)
+
+// Retryable writes. A write command is one commit, so what a retry has to repeat
+// is one reply. It is stored by the session's id in the same commit as the write
+// itself, so that a retry finds it exactly when the write happened, also after a
+// crash:
+//
+//	retry/ user NUL uuid → {n: txnNumber, p: phase, at: date, o: [{s: stmtId, r: reply}]}
+//
+// A write command calls keepOutcome before it commits and outcomeKept after;
+// the dispatcher answers a retry without calling the command. A transaction's
+// commit keeps its phase in the same way.
+const retryPrefix = "retry/"
+
+func retryKey(id session.SessionID) []byte {
+	k := append([]byte(retryPrefix), id.User...)
+	k = append(k, 0)
+	return append(k, id.UUID[:]...)
+}
+
+// retryable reports whether the command is a retryable write.
+func (rq *Request) retryable() bool { return rq.TxnNumber >= 0 && !rq.InTxn }
+
+// stmtID is the id of the command's first statement: that of a retry is the same.
+func (rq *Request) stmtID() int32 {
+	if v := rq.Args.Generic.Get(idl.StmtID); v.Type == bsonx.Int32 {
+		return bsonx.I32(v)
+	}
+	if v := rq.Args.Generic.Get(idl.StmtIDs); v.Type == bsonx.Array {
+		return int32(idl.ToInt64(bsonx.LookupIndex(v.Data, 0)))
+	}
+	return 0
+}
+
+// keepOutcome makes the reply's fields part of tx's commit, when the command is
+// a retryable write; otherwise it does nothing. Call outcomeKept after the commit.
+func (rq *Request) keepOutcome(tx *txn.Txn, reply func(b *bsonx.Builder)) {
+	if !rq.retryable() {
+		return
+	}
+	b := bsonx.NewDoc(nil)
+	reply(b)
+	rq.outcome = b.Done()
+	tx.PutControl(retryKey(rq.Session.ID), rq.retryRecord(session.Retryable))
+}
+
+// outcomeKept makes the outcome that was committed known to later retries.
+func (rq *Request) outcomeKept() {
+	if rq.outcome == nil {
+		return
+	}
+	t := rq.Session.Txn
+	if t.Outcomes == nil {
+		t.Outcomes = map[int32]bsonx.Doc{}
+	}
+	t.Outcomes[rq.stmtID()] = rq.outcome
+}
+
+// retryRecord is the stored form of the session's newest transaction number.
+func (rq *Request) retryRecord(phase session.TxnPhase) []byte {
+	t := rq.Session.Txn
+	b := bsonx.NewDoc(nil)
+	b.Int64("n", t.Number)
+	b.Int32("p", int32(phase))
+	b.Date("at", rq.Services.Clock.Now().UnixMilli())
+	at := b.OpenArray("o")
+	n := 0
+	add := func(id int32, reply bsonx.Doc) {
+		in := b.OpenDoc(bsonx.Index(n))
+		b.Int32("s", id)
+		b.Doc("r", reply)
+		b.Close(in)
+		n++
+	}
+	own := rq.stmtID()
+	for id, d := range t.Outcomes {
+		if id != own {
+			add(id, d)
+		}
+	}
+	if rq.outcome != nil {
+		add(own, rq.outcome)
+	}
+	b.Close(at)
+	return b.Done()
+}
+
+// loadRetry reads what an earlier run of the server kept of the session.
+func (rq *Request) loadRetry() error {
+	s := rq.Session
+	if s.Loaded || rq.Services.Txns == nil {
+		return nil
+	}
+	v, ok, err := rq.Services.Txns.Store().GetControl(retryKey(s.ID))
+	if err != nil {
+		return err
+	}
+	s.Loaded = true
+	if !ok || s.Txn != nil {
+		return nil
+	}
+	t := &session.Transaction{Number: idl.ToInt64(bsonx.Lookup(v, "n")), Phase: session.TxnPhase(idl.ToInt64(bsonx.Lookup(v, "p"))),
+		Outcomes: map[int32]bsonx.Doc{}}
+	for it := bsonx.NewIter(bsonx.Lookup(v, "o").Data); it.Next(); {
+		e := it.Value().Data
+		t.Outcomes[int32(idl.ToInt64(bsonx.Lookup(e, "s")))] = slices.Clone(bsonx.Doc(bsonx.Lookup(e, "r").Data))
+	}
+	s.Txn = t
+	return nil
+}
+
+// repeat answers a retry from the stored outcome, if there is one.
+func (rq *Request) repeat(b *bsonx.Builder) bool {
+	if !rq.retryable() {
+		return false
+	}
+	d, ok := rq.Session.Txn.Outcomes[rq.stmtID()]
+	if !ok {
+		return false
+	}
+	for it := bsonx.NewIter(d); it.Next(); {
+		b.Element(it.Element())
+	}
+	b.Value("retriedStmtIds", bsonx.Value{Type: bsonx.Array, Data: bsonx.AppendArray(nil, []bsonx.Value{num(rq.stmtID())})})
+	return true
+}
+
+// enterTxn checks the command's transaction number and takes the session, which
+// leaveTxn gives back.
+func (d *Dispatcher) enterTxn(rq *Request) error {
+	if rq.TxnNumber < 0 {
+		return nil
+	}
+	rq.Session.Lock()
+	rq.locked = true
+	if err := rq.loadRetry(); err != nil {
+		return err
+	}
+	life := time.Duration(d.services.Params.Int64("transactionLifetimeLimitSeconds")) * time.Second
+	err := rq.Session.Enter(session.TxnStatement{Number: rq.TxnNumber, InTxn: rq.InTxn, Start: rq.StartTxn,
+		Ends: rq.Spec.Flags&EndsTxn != 0, Now: d.services.Clock.Now(), Life: life})
+	if err != nil {
+		return err
+	}
+	if rq.StartTxn {
+		d.services.Stats.TxnStarted.Add(1)
+	}
+	return rq.checkTxnConcerns()
+}
+
+// checkTxnConcerns refuses concerns where a transaction does not take them: the
+// read concern belongs to its first statement, the write concern to its end.
+func (rq *Request) checkTxnConcerns() error {
+	if !rq.InTxn {
+		return nil
+	}
+	rc := &rq.ReadConcern
+	switch {
+	case rc.Given && !rq.StartTxn && (rc.Level != "" || rc.AtClusterTime.Type != 0 || rc.AfterClusterTime.Type != 0):
+		return errcode.New(errcode.InvalidOptions, "Only the first command in a transaction may specify a readConcern")
+	case rc.Level != "" && rc.Level != "local" && rc.Level != "majority" && rc.Level != "snapshot":
+		return errcode.New(errcode.InvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction")
+	case rq.Args.Generic.Get(idl.WriteConcern).Type != bsonx.Missing && rq.Spec.Flags&EndsTxn == 0:
+		return errcode.New(errcode.InvalidOptions, "writeConcern is not allowed within a multi-statement transaction")
+	}
+	return nil
+}
+
+// leaveTxn gives the session back. A statement that failed aborts its
+// transaction, as in MongoDB.
+func (d *Dispatcher) leaveTxn(rq *Request, err error) {
+	if !rq.locked {
+		return
+	}
+	if rq.InTxn && (err != nil || rq.FailTxn) && rq.Spec.Flags&EndsTxn == 0 && rq.Session.Txn != nil &&
+		rq.Session.Txn.Number == rq.TxnNumber && !keepsTxn(err) && rq.Session.AbortTxn() {
+		d.services.Stats.TxnAborted.Add(1)
+	}
+	rq.locked = false
+	rq.Session.Unlock()
+}
+
+// keepsTxn reports whether an error says that the statement did not belong to
+// the open transaction, which therefore goes on.
+func keepsTxn(err error) bool {
+	return errcode.Has(err, errcode.ConflictingOperationInProgress) || errcode.Has(err, errcode.TransactionTooOld)
+}
+
+// transient are the errors after which the whole transaction may be run again.
+var transient = map[errcode.Code]bool{
+	errcode.WriteConflict: true, errcode.NoSuchTransaction: true, errcode.SnapshotUnavailable: true, errcode.LockTimeout: true,
+	errcode.SnapshotTooOld: true, errcode.PreparedTransactionInProgress: true, errcode.ShutdownInProgress: true,
+	errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
+}
+
+// tryAgain are the errors after which a retryable write, or a commit, may be
+// sent again.
+var tryAgain = map[errcode.Code]bool{
+	errcode.ShutdownInProgress: true, errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
+	errcode.ExceededTimeLimit: true, errcode.NetworkTimeout: true, errcode.HostUnreachable: true, errcode.SocketException: true,
+}
+
+// label adds the labels that drivers decide by.
+func (rq *Request) label(e *errcode.Error) *errcode.Error {
+	switch {
+	case rq.Spec == nil || rq.TxnNumber < 0:
+		return e
+	case rq.InTxn && rq.Spec.Flags&EndsTxn == 0 && transient[e.Code],
+		rq.Spec.Flags&EndsTxn != 0 && (e.Code == errcode.NoSuchTransaction || e.Code == errcode.WriteConflict):
+		return e.WithLabels(errcode.LabelTransientTransaction)
+	case (!rq.InTxn || rq.Spec.Flags&EndsTxn != 0) && tryAgain[e.Code]:
+		return e.WithLabels(errcode.LabelRetryableWrite)
+	}
+	return e
+}
+
+// readAt returns the LSN that the read concern's atClusterTime stands for; 0 is
+// now. Errors: SnapshotUnavailable for a time outside of the history.
+func (rq *Request) readAt() (txn.LSN, error) {
+	v := rq.ReadConcern.AtClusterTime
+	if v.Type != bsonx.Timestamp {
+		return 0, nil
+	}
+	ts := wal.Timestamp(bsonx.I64(v))
+	st := rq.Services.Txns.Store()
+	if last := st.Visible().Timestamp; ts > last {
+		return 0, errcode.New(errcode.SnapshotUnavailable, "the time %d.%d is in the future: the newest commit is of %d.%d", ts.T(), ts.I(), last.T(), last.I())
+	}
+	at, err := st.AtTimestamp(ts)
+	if err == nil && at.LSN == 0 {
+		err = errcode.New(errcode.SnapshotUnavailable, "the time %d.%d is before the history that is kept", ts.T(), ts.I())
+	}
+	return at.LSN, err
+}
+
+// retryLife is how long an outcome is kept: as long as its session can live
+// without being used, and then some.
+const retryLife = 2 * session.Timeout
+
+// ExpireRetries drops the stored outcomes of sessions that are long over and
+// returns how many.
+func (s *Services) ExpireRetries(ctx context.Context) (int, error) {
+	if s.Txns == nil {
+		return 0, nil
+	}
+	st := s.Txns.Store()
+	limit := s.Clock.Now().Add(-retryLife).UnixMilli()
+	b := st.NewBatch()
+	n := 0
+	err := st.ScanControl([]byte(retryPrefix), func(key, value []byte) error {
+		if at := bsonx.Lookup(value, "at"); at.Type == bsonx.Date && bsonx.I64(at) >= limit {
+			return nil
+		}
+		n++
+		return b.DeleteControl(key)
+	})
+	if err != nil || n == 0 {
+		b.Close()
+		return 0, err
+	}
+	return n, st.CommitControl(ctx, b)
+}
