@@ -226,6 +226,9 @@ func TestWhy(t *testing.T) {
 				`{"operatorName":"minimum","specifiedAs":{"minimum":3},"reason":"comparison failed","consideredValue":1}]}]}]}]}`},
 		{`{"$jsonSchema":{"properties":{"a":{}},"additionalProperties":false}}`, `{"a":1,"b":2}`,
 			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"additionalProperties","specifiedAs":{"additionalProperties":false},"additionalProperties":["b"]}]}`},
+		{`{"$jsonSchema":{"properties":{"a":{}},"additionalProperties":{"type":"string"}}}`, `{"a":1,"b":2}`,
+			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"additionalProperties","reason":"at least one additional property did not match the subschema","failingProperty":"b","details":[` +
+				`{"operatorName":"type","specifiedAs":{"type":"string"},"reason":"type did not match","consideredValue":2,"consideredType":"int"}]}]}`},
 		{`{"$jsonSchema":{"properties":{"a":{"uniqueItems":true}}}}`, `{"a":[1,2,1]}`,
 			`{"operatorName":"$jsonSchema","schemaRulesNotSatisfied":[{"operatorName":"properties","propertiesNotSatisfied":[{"propertyName":"a","details":[` +
 				`{"operatorName":"uniqueItems","specifiedAs":{"uniqueItems":true},"reason":"found a duplicate item","consideredValue":[1,2,1],"duplicatedValue":1}]}]}]}`},

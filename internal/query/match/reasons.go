@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/expr"
 )
 
@@ -167,15 +168,23 @@ func (x *reasoner) expr(b *bsonx.Builder, c clause, doc []byte, inverted bool) e
 	if err != nil {
 		return err
 	}
-	b.String("reason", pick(inverted, "expression did not match", "expression did match"))
-	if e, ok := f.root.(*Expr); ok {
-		x.env.Root = bsonx.DocValue(doc)
-		v, err := e.Expr.Eval(x.env)
-		if err != nil {
-			return err
-		}
-		b.Value("expressionResult", v)
+	e, ok := f.root.(*Expr)
+	if !ok {
+		return nil
 	}
+	x.env.Root = bsonx.DocValue(doc)
+	v, err := e.Expr.Eval(x.env)
+	if err != nil {
+		b.String("reason", "failed to evaluate aggregation expression")
+		at := b.OpenDoc("details")
+		b.Int32("code", int32(errcode.As(err).Code))
+		b.String("codeName", errcode.As(err).Code.Name())
+		b.String("errmsg", errcode.As(err).Message)
+		b.Close(at)
+		return nil
+	}
+	b.String("reason", pick(inverted, "expression did not match", "expression did match"))
+	b.Value("expressionResult", v)
 	return nil
 }
 

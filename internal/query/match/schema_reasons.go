@@ -189,6 +189,9 @@ func (x *reasoner) properties(b *bsonx.Builder, props schemaProperties, v bsonx.
 // fields is about patternProperties and additionalProperties.
 func (x *reasoner) fields(b *bsonx.Builder, r schemaRule, c *schemaFields, v bsonx.Value) error {
 	only := *c
+	if c.additional != nil {
+		return x.additional(b, c, v)
+	}
 	if r.name == "additionalProperties" {
 		b.Doc("specifiedAs", single(r.name, r.spec))
 		at := b.OpenArray("additionalProperties")
@@ -232,6 +235,24 @@ func (x *reasoner) fields(b *bsonx.Builder, r schemaRule, c *schemaFields, v bso
 		}
 	}
 	b.Close(at)
+	return nil
+}
+
+// additional is about additionalProperties with a schema: the first field that
+// breaks it.
+func (x *reasoner) additional(b *bsonx.Builder, c *schemaFields, v bsonx.Value) error {
+	for it := bsonx.NewIter(v.Data); it.Next(); {
+		ok, err := c.field(x.env, string(it.Key()), it.Value())
+		if err != nil {
+			return err
+		}
+		if !ok {
+			c.additional.titles(b)
+			b.String("reason", "at least one additional property did not match the subschema")
+			b.String("failingProperty", string(it.Key()))
+			return x.details(b, c.additional, it.Value())
+		}
+	}
 	return nil
 }
 

@@ -114,7 +114,7 @@ func (s *slice) document(b *bsonx.Builder, doc []byte, path []string) {
 	}
 }
 
-// value: a path goes through arrays to their documents.
+// value: a path goes through arrays to their documents, not to arrays in them.
 func (s *slice) value(b *bsonx.Builder, name string, v bsonx.Value, path []string) {
 	switch {
 	case v.Type == bsonx.Array && len(path) == 0:
@@ -135,7 +135,11 @@ func (s *slice) value(b *bsonx.Builder, name string, v bsonx.Value, path []strin
 		at := b.OpenArray(name)
 		i := 0
 		for it := bsonx.NewIter(v.Data); it.Next(); i++ {
-			s.value(b, bsonx.Index(i), it.Value(), path)
+			if e := it.Value(); e.Type == bsonx.Object {
+				s.value(b, bsonx.Index(i), e, path)
+			} else {
+				b.Value(bsonx.Index(i), e)
+			}
 		}
 		b.Close(at)
 	default:

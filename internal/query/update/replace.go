@@ -1,6 +1,8 @@
 package update
 
 import (
+	"slices"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/expr"
@@ -70,6 +72,14 @@ func updateStages() map[string]compileStage {
 	}
 }
 
+// otherStages are stages that exist, but not in an update.
+var otherStages = [...]string{
+	"$bucket", "$bucketAuto", "$changeStream", "$collStats", "$count", "$currentOp", "$densify", "$diff",
+	"$documents", "$facet", "$fill", "$geoNear", "$graphLookup", "$group", "$history", "$indexStats", "$limit",
+	"$listLocalSessions", "$listSessions", "$lookup", "$match", "$merge", "$out", "$planCacheStats", "$redact",
+	"$sample", "$search", "$setWindowFields", "$skip", "$sort", "$sortByCount", "$unionWith", "$unwind",
+}
+
 func compilePipeline(arr []byte, o Options) (*Update, error) {
 	p := &pipeline{}
 	sc := o.Scope
@@ -96,8 +106,12 @@ func compilePipeline(arr []byte, o Options) (*Update, error) {
 			return nil, errcode.New(errcode.Code(40323), "A pipeline stage specification object must contain exactly one field.")
 		}
 		compile := stages[string(s.Key())]
-		if compile == nil {
+		switch {
+		case compile != nil:
+		case slices.Contains(otherStages[:], string(s.Key())):
 			return nil, errcode.New(errcode.InvalidOptions, "%s is not allowed to be used within an update", s.Key())
+		default:
+			return nil, errcode.New(errcode.Code(40324), "Unrecognized pipeline stage name: '%s'", s.Key())
 		}
 		st, err := compile(s.Value(), project.Options{Scope: sc, Collation: o.Collation})
 		if err != nil {
