@@ -40,6 +40,8 @@ type ParseContext struct {
 	View bool
 	// APIStrict is set with apiStrict: true of the stable API.
 	APIStrict bool
+	// Plain leaves the pipeline as it is written: nothing is optimized.
+	Plain bool
 	// ReadConcern is the read concern's level, "" for the default.
 	ReadConcern string
 

@@ -7,6 +7,7 @@ package stage
 import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/match"
 )
 
 // Stage is one parsed stage. It is immutable and safe for concurrent use.
@@ -58,8 +59,11 @@ func (p *Pipeline) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, error
 
 // Prefix is the front of a pipeline that a planner can serve from indexes.
 type Prefix struct {
-	// Filter joins the leading $match stages; nil when there is none.
-	Filter bsonx.Doc
+	// Filter is that of the leading $match; nil when there is none. Compiled is
+	// the same, compiled in the pipeline's own scope: what it reads of variables
+	// is in OpenContext.Vars.
+	Filter   bsonx.Doc
+	Compiled *match.Filter
 	// Sort is a $sort that follows at once; nil when there is none.
 	Sort bsonx.Doc
 	// Skip and Limit follow at once; a Limit of 0 is none.

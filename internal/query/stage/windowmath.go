@@ -329,7 +329,7 @@ func (r *covarianceRun) result() (bsonx.Value, error) {
 	}
 	if r.c.Type == bsonx.Decimal128 {
 		r.out.Reset()
-		return numeric.Put(&r.out, numeric.Quo(numeric.FromValue(r.c), numeric.FromInt64(n))), nil
+		return numeric.Put(&r.out, numeric.Quo(numeric.FromValue(r.c), numeric.FromFloat(float64(n)))), nil
 	}
 	return bsonx.DoubleValue(floatOf(r.c) / float64(n)), nil
 }
