@@ -98,6 +98,7 @@ func (s *source) planCount(ctx context.Context, t *target, a *countArgs) (*query
 	if err != nil {
 		return nil, nil, err
 	}
+	q.withoutNow()
 	f, err := q.filter(a.query)
 	if err != nil {
 		return nil, nil, err

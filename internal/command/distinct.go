@@ -110,6 +110,7 @@ func (s *source) planDistinct(ctx context.Context, t *target, a *distinctArgs) (
 	if err != nil {
 		return nil, nil, err
 	}
+	q.withoutNow()
 	f, err := q.filter(a.query)
 	if err != nil || t.coll == nil {
 		return q, nil, err

@@ -130,7 +130,7 @@ func (rq *Request) insertDocs(ctx context.Context, s *source, name string, docs 
 	}
 	w := exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Bypass: rq.Args.Bool("bypassDocumentValidation", false)}
 	if t.coll.Validator != nil || t.coll.HasPartial() {
-		w.Env = expr.NewEnv(nil, nil)
+		w.Env = expr.NewEnv(&expr.Query{Now: s.sv.Clock.Now().UnixMilli(), Collation: t.coll.Collation}, nil)
 	}
 	if len(docs) == 1 && !rq.InTxn { // nothing to undo: the whole commit fails
 		doc, err := rq.prepare(docs[0])

@@ -121,6 +121,7 @@ func (rq *Request) kept(ctx context.Context, filter bsonx.Doc, docs []bsonx.Doc)
 	if err != nil {
 		return nil, err
 	}
+	q.withoutNow()
 	f, err := match.Compile(filter, match.Options{Scope: q.scope})
 	if err != nil {
 		return nil, err

@@ -65,6 +65,11 @@ func (q *query) setCollation(c bsonx.Collator) {
 	}
 }
 
+// withoutNow refuses $$NOW: MongoDB's count, distinct and listings have none.
+func (q *query) withoutNow() {
+	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll, NoNow: true})
+}
+
 // let evaluates the command's variables, which are constants.
 func (q *query) let(let bsonx.Doc) error {
 	for it := bsonx.NewIter(let); it.Next(); {

@@ -12,14 +12,29 @@ const maxCompileDepth = 200
 // Compile compiles an expression: a literal, "$path", "$$variable", an object or
 // array of expressions, or {$operator: arguments}. The result keeps no reference
 // to v. An operator whose operands are constant is evaluated here, and its error
-// is Compile's, as with MongoDB.
+// is Compile's, as with MongoDB, if there is no error of parsing.
 func Compile(v bsonx.Value, sc *Scope) (Expr, error) {
 	if sc.depth >= maxCompileDepth {
 		return nil, errcode.New(errcode.Overflow,
 			"an expression may not be nested deeper than %d levels", maxCompileDepth)
 	}
+	if sc.shared.folding == nil {
+		// What folding finds wrong comes after all errors of parsing.
+		l, err := compileLazy(v, sc)
+		if err == nil {
+			err = l.err
+		}
+		if err != nil {
+			return nil, err
+		}
+		return l.Expr, nil
+	}
 	sc.depth++
 	defer func() { sc.depth-- }()
+	return compile(v, sc)
+}
+
+func compile(v bsonx.Value, sc *Scope) (Expr, error) {
 	switch v.Type {
 	case bsonx.String:
 		if s := string(bsonx.Str(v)); s != "" && s[0] == '$' {

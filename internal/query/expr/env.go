@@ -8,8 +8,7 @@ import (
 // Query is what all evaluations of one command share. It does not change while
 // the command runs.
 type Query struct {
-	// Now is $$NOW, in milliseconds since the Unix epoch: one value a command. 0
-	// means that the command has no $$NOW.
+	// Now is $$NOW, in milliseconds since the Unix epoch: one value a command.
 	Now int64
 	// ClusterTime is $$CLUSTER_TIME, a timestamp; missing if there is none.
 	ClusterTime bsonx.Value

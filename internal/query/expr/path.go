@@ -66,6 +66,9 @@ func compileVariable(name string, sc *Scope) (Expr, error) {
 	case "REMOVE":
 		return removeVar{}, nil
 	case "NOW":
+		if sc.shared.NoNow {
+			return nil, errcode.New(errcode.Code(51144), "Builtin variable '$$NOW' is not available")
+		}
 		return nowVar{}, nil
 	case "CLUSTER_TIME":
 		return clusterTimeVar{}, nil
@@ -124,9 +127,6 @@ func (removeVar) Eval(*Env) (bsonx.Value, error) { return bsonx.Value{}, nil }
 type nowVar struct{}
 
 func (nowVar) Eval(env *Env) (bsonx.Value, error) {
-	if env.Query.Now == 0 {
-		return fail(errcode.Code(51144), "Builtin variable '$$NOW' is not available")
-	}
 	return env.Arena.Date(env.Query.Now), nil
 }
 

@@ -11,6 +11,9 @@ import (
 type ScopeOptions struct {
 	// Collation compares strings in constant parts; it must be the Query's.
 	Collation bsonx.Collator
+	// NoNow refuses $$NOW, for the commands that have none in MongoDB: count,
+	// distinct, listCollections, listDatabases.
+	NoNow bool
 	// JavaScript allows $function and $accumulator.
 	JavaScript bool
 }
