@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	_ "embed" // the demo's data
+	"errors"
 	"fmt"
 	"io"
 
@@ -182,6 +183,6 @@ func latestLSN(ctx context.Context, c *mongo.Client, project, branch string) (in
 }
 
 func isCode(err error, code int32) bool {
-	ce, ok := err.(mongo.CommandError)
-	return ok && ce.Code == code
+	var ce mongo.CommandError
+	return errors.As(err, &ce) && ce.Code == code
 }
