@@ -22,7 +22,7 @@ func (a *app) log() *cobra.Command {
 			if t.project == "" {
 				return usage("name the project with -p")
 			}
-			command := bson.D{{Key: "branchLog", Value: t.name()}, {Key: "reverse", Value: !oldest}}
+			command := bson.D{{Key: "branchLog", Value: t.name()}, {Key: "reverse", Value: oldest}}
 			for _, f := range []struct{ key, value string }{{"since", since}, {"until", until}, {"collection", collection}, {"actor", actor}} {
 				if f.value != "" {
 					command = append(command, bson.E{Key: f.key, Value: f.value})

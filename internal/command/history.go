@@ -49,7 +49,7 @@ var branchLogCommand = &Spec{
 		cursorField,
 	),
 	Flags: Read,
-	Help:  "shows the commits of a branch, oldest first, or newest first with reverse",
+	Help:  "shows the commits of a branch, newest first, or oldest first with reverse",
 	Run:   runBranchLog,
 }
 
@@ -61,9 +61,7 @@ func runBranchLog(ctx context.Context, rq *Request, reply *bsonx.Builder) error 
 	o := branch.LogOptions{
 		Collection: rq.Args.String("collection", ""), Actor: rq.Args.String("actor", ""),
 		DocID: bsonx.Clone(rq.Args.Get("docId")), Limit: rq.Args.Int64("limit", 0),
-		// The reader's Reverse is oldest first, the command's newest first.
-		Reverse: !rq.Args.Bool("reverse", false),
-		MaxOps:  maxLogOps,
+		Reverse: rq.Args.Bool("reverse", false), MaxOps: maxLogOps,
 	}
 	if o.Since, err = rq.point("since"); err != nil {
 		return err

@@ -38,7 +38,7 @@ assert.equal(tag.name, 'v1')
 db.orders.deleteMany({})
 assert.equal(db.getSiblingDB('mongosh_shop@v1').orders.countDocuments(), 2)
 sleep(1500)
-const recent = db.runCommand({ branchLog: 'main', reverse: true, limit: 1 }).cursor.firstBatch
+const recent = db.runCommand({ branchLog: 'main', limit: 1 }).cursor.firstBatch
 assert.equal(recent.length, 1)
 assert.equal(recent[0].ops[0].ns, 'mongosh_shop.orders')
 assert.equal(db.getSiblingDB('mongosh_shop@-1s').orders.countDocuments(), 0)
