@@ -2,6 +2,9 @@ package command
 
 import (
 	"context"
+	"strconv"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -17,9 +20,9 @@ var aggregateCommand = &Spec{
 		idl.Field{Name: "aggregate", Types: idl.Any, Required: true},
 		idl.Field{Name: "pipeline", Types: idl.Array, Required: true, Elems: idl.Object},
 		idl.Field{Name: "explain", Types: idl.SafeBool},
-		strictTypes("aggregate", "allowDiskUse", idl.Bool|idl.Number),
+		strictTypes("aggregate", "allowDiskUse", idl.Bool),
 		idl.Field{Name: "cursor", Types: idl.Object},
-		strictHint, strictTypes("aggregate", "collation", idl.Object),
+		strictHint, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "let", Types: idl.Object},
 		idl.Field{Name: "bypassDocumentValidation", Types: idl.SafeBool},
 		idl.Field{Name: "needsMerge", Types: idl.Bool}, idl.Field{Name: "fromMongos", Types: idl.Bool}, idl.Field{Name: "fromRouter", Types: idl.Bool},
@@ -94,13 +97,23 @@ func (rq *Request) readAggregateArgs() (*aggregateArgs, error) {
 
 func (rq *Request) aggregateNamespace(v bsonx.Value) (stage.Namespace, error) {
 	if bsonx.IsNumber(v) {
-		if n, ok := bsonx.IntegralOK(v); !ok || n != 1 {
-			return stage.Namespace{}, errcode.New(errcode.FailedToParse, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
+		if n, ok := bsonx.IntegralOK(v); (!ok || n != 1) && !nearlyOne(v) {
+			return stage.Namespace{}, errcode.New(errcode.BadValue, "Invalid command format: the 'aggregate' field must specify a collection name or 1")
 		}
 		return stage.Namespace{DB: rq.DB}, nil
 	}
 	name, err := rq.Collection()
 	return stage.Namespace{DB: rq.DB, Coll: name}, err
+}
+
+// nearlyOne: a decimal counts as the double that is nearest to it.
+func nearlyOne(v bsonx.Value) bool {
+	if v.Type != bsonx.Decimal128 {
+		return false
+	}
+	h, l := bsonx.DecimalBits(v)
+	f, err := strconv.ParseFloat(bson.NewDecimal128(h, l).String(), 64)
+	return err == nil && f == 1
 }
 
 func runAggregate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -121,6 +134,9 @@ func runAggregate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		batch = int(min(n, 1<<31-1))
 	} else if !a.explain {
 		return errcode.New(errcode.FailedToParse, "The 'cursor' option is required, except for aggregate with the explain argument")
+	}
+	if a.explain && rq.Args.Generic.Get(idl.WriteConcern).Type != bsonx.Missing {
+		return errcode.New(errcode.FailedToParse, "Aggregate command does not support writeConcern with explain")
 	}
 	if a.explain {
 		return rq.explainAggregate(ctx, b, a, queryPlanner)

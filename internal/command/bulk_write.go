@@ -36,7 +36,12 @@ var (
 		idl.Field{Name: "document", Types: idl.Object, Required: true})
 	bulkUpdate = idl.New("bulkWrite.ops", idl.Field{Name: "update", Types: idl.Number, Required: true},
 		idl.Field{Name: "filter", Types: idl.Object, Required: true},
-		idl.Field{Name: "updateMods", Types: idl.Object | idl.Array, Required: true},
+		idl.Field{Name: "updateMods", Types: idl.Any, Required: true, Check: func(v bsonx.Value) error {
+			if v.Type != bsonx.Object && v.Type != bsonx.Array {
+				return errcode.New(errcode.FailedToParse, "Update argument must be either an object or an array")
+			}
+			return nil
+		}},
 		idl.Field{Name: "sort", Types: idl.Object}, idl.Field{Name: "arrayFilters", Types: idl.Array, Elems: idl.Object},
 		idl.Field{Name: "multi", Types: idl.Bool}, hintField, idl.Field{Name: "constants", Types: idl.Object},
 		idl.Field{Name: "collation", Types: idl.Object}, idl.Field{Name: "upsert", Types: idl.Bool}, idl.Field{Name: "upsertSupplied", Types: idl.Bool},
@@ -155,6 +160,9 @@ func (x *bulk) readOp(d bsonx.Doc) (bulkOp, error) {
 		m := &modification{filter: a.Doc("filter"), update: a.Get("updateMods"), constants: a.Doc("constants"), multi: a.Bool("multi", false),
 			upsert: a.Bool("upsert", false), arrayFilters: a.Docs(nil, "arrayFilters"), hint: a.Get("hint"), collation: a.Doc("collation"),
 			sort: a.Doc("sort"), let: let, bypass: bypass}
+		if m.constants != nil && m.update.Type != bsonx.Array {
+			return bulkOp{}, errcode.New(51198, "Constant values may only be specified for pipeline updates")
+		}
 		if m.multi && a.Has("sort") {
 			return bulkOp{}, errcode.New(errcode.FailedToParse, "Cannot specify sort with multi=true")
 		}

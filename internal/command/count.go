@@ -17,7 +17,7 @@ var countCommand = &Spec{
 	Args: idl.Command("count",
 		idl.Field{Name: "count", Types: idl.Any, Required: true},
 		idl.Field{Name: "query", Types: idl.Object},
-		idl.Field{Name: "limit", Types: idl.Number, Check: countLimit}, nonNegative("skip"),
+		idl.Field{Name: "limit", Types: idl.Number | idl.Null, Check: countLimit}, nonNegative("skip"),
 		hintField, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "fields", Types: idl.Any}, idl.Field{Name: "queryOptions", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "encryptionInformation", Types: idl.Object}),
@@ -29,6 +29,9 @@ var countCommand = &Spec{
 // countLimit: a negative limit counts as its absolute value, but the smallest
 // long has none.
 func countLimit(v bsonx.Value) error {
+	if v.Type == bsonx.Null {
+		return errcode.New(errcode.BadValue, "BSON field 'count.limit' must be a number, not null")
+	}
 	if idl.ToInt64(v) == -1<<63 {
 		return errcode.New(errcode.BadValue, "Limit value for count cannot be min long")
 	}
@@ -55,6 +58,9 @@ func runCount(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	name, err := rq.Collection()
 	if err != nil {
 		return err
+	}
+	if rq.ReadConcern.Level == "snapshot" && !rq.InTxn {
+		return errcode.New(errcode.InvalidOptions, "Command count does not support read concern level snapshot outside of a transaction: use an aggregation with $count")
 	}
 	src, err := rq.openSource(ctx)
 	if err != nil {

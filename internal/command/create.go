@@ -61,6 +61,9 @@ func runCreate(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 			if t.entry.Type == o.Type && bsonx.Equal(bsonx.DocValue(t.entry.Options), bsonx.DocValue(o.Options)) {
 				return nil // the same collection again is no error
 			}
+			if t.entry.Type != catalog.TypeView && o.Type == catalog.TypeCollection && bsonx.IsEmpty(o.Options) && o.IDSpec == nil {
+				return nil // a bare create of a collection that is there asks for nothing else
+			}
 			return errcode.New(errcode.NamespaceExists, "namespace %s already exists, but with different options: %s", t.ns(), t.entry.Options)
 		}
 		if _, err := s.writeDB(ctx, rq.DB); err != nil {

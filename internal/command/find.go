@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/exec"
@@ -126,7 +127,7 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	}
 	c := session.NewCursor(t.ns(), &cursorRows{it, src})
 	c.NoTimeout = rq.Args.Bool("noCursorTimeout", false)
-	if f.tailable {
+	if f.tailable && t.coll != nil {
 		c = src.tailCursor(t, f, it)
 	}
 	batch := int(min(rq.Args.Int64("batchSize", -1), 1<<31-1))
@@ -241,6 +242,9 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 			return fp, nil // MongoDB plans nothing on a collection that is not there
 		}
 		return fp, nil
+	}
+	if f.tailable && t.entry.Type == catalog.TypeTimeseries {
+		return nil, errcode.New(errcode.InvalidPipelineOperator, "Option tailable not supported on view %s", t.ns())
 	}
 	if f.tailable && !t.coll.Capped {
 		return nil, errcode.New(errcode.BadValue, "error processing query: ns=%s tailable cursor requested on non capped collection", t.ns())

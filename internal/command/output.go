@@ -233,7 +233,7 @@ func (m *mergeTarget) UniqueOn(ctx context.Context, fields []string, coll bsonx.
 	if err != nil {
 		return stage.NotUnique, err
 	}
-	if len(fields) == 1 && fields[0] == "_id" && (t.coll == nil || plan.SameCollation(t.coll.IDIndex.Collator, coll)) {
+	if len(fields) == 1 && fields[0] == "_id" {
 		return stage.FullyUnique, nil
 	}
 	if t.coll == nil {

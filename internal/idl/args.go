@@ -82,8 +82,8 @@ func (a *Args) Docs(dst []bsonx.Doc, name string) []bsonx.Doc {
 	return dst
 }
 
-// ToInt64 converts a number as MongoDB's safeNumberLong: truncated towards
-// zero, clamped at the ends, NaN is 0. Other types give 0.
+// ToInt64 converts a number as MongoDB's safeNumberLong: a double is truncated
+// towards zero, a decimal rounded half to even, clamped at the ends, NaN is 0. Other types give 0.
 func ToInt64(v bsonx.Value) int64 {
 	switch v.Type {
 	case bsonx.Int32:
@@ -96,7 +96,7 @@ func ToInt64(v bsonx.Value) int64 {
 		if n, ok := bsonx.IntegralOK(v); ok {
 			return n
 		}
-		return floatToInt64(decimalFloat(v))
+		return floatToInt64(math.RoundToEven(decimalFloat(v)))
 	}
 	return 0
 }

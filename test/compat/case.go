@@ -135,7 +135,7 @@ func (c testCase) play(cl *client, timeout time.Duration) (string, error) {
 // clean drops every database that a case may have left, users and roles too.
 func (c testCase) clean(cl *client, timeout time.Duration) error {
 	seen := map[string]bool{}
-	for _, s := range c.steps {
+	for _, s := range append([]step{{db: "db"}}, c.steps...) { // bulkWrite names db.coll on admin
 		if seen[s.db] || s.db == "admin" || s.db == "config" || s.db == "local" {
 			continue
 		}

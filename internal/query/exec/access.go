@@ -55,8 +55,24 @@ type IndexScan struct {
 	Reverse  bool
 	// Covered: rows have the index's fields only and are not fetched.
 	Covered bool
+	// WildcardPath is the path that a scan of a wildcard index is about.
+	WildcardPath string
 	// KeyMeta: each row's Meta.IndexKey is its key (returnKey).
 	KeyMeta bool
+}
+
+// FieldName names value i of a key. A wildcard field has two, its path and the
+// value there.
+func (x *IndexScan) FieldName(i int) string {
+	switch w := x.Spec.WildcardAt(); {
+	case w < 0 || i < w:
+		return x.Spec.Fields[i].Path
+	case i == w:
+		return "$_path"
+	case i == w+1:
+		return x.WildcardPath
+	}
+	return x.Spec.Fields[i-1].Path
 }
 
 // Union yields the rows of all children, each once.

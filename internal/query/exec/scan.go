@@ -165,7 +165,7 @@ func (s *indexScan) keyDoc() bsonx.Doc {
 		if bsonx.IsMissing(v) {
 			v = bsonx.NullValue
 		}
-		b.Value(s.Spec.Fields[i].Path, v)
+		b.Value(s.FieldName(i), v)
 	}
 	return b.Done()
 }

@@ -159,11 +159,7 @@ func describeIndex(b *bsonx.Builder, a *exec.IndexScan) {
 	b.String("direction", direction(a.Reverse))
 	at := b.OpenDoc("indexBounds")
 	for i, rs := range a.Bounds {
-		name := "$_path"
-		if i < len(a.Spec.Fields) {
-			name = a.Spec.Fields[i].Path
-		}
-		arr := b.OpenArray(name)
+		arr := b.OpenArray(a.FieldName(i))
 		for j, s := range boundStrings(rs, a.Spec.Descending(i) != a.Reverse) {
 			b.String(bsonx.Index(j), s)
 		}

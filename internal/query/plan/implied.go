@@ -227,11 +227,3 @@ func compareKeys(s *index.Spec, a, b []bsonx.Value) int {
 	}
 	return 0
 }
-
-// specialPlan is for wildcard, text and geospatial indexes.
-func (p *planner) specialPlan(ctx context.Context, ix *exec.Index, spec *index.Spec, forced bool) error {
-	if forced {
-		return errNoPlan()
-	}
-	return nil
-}

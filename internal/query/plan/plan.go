@@ -3,7 +3,6 @@ package plan
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -223,11 +222,8 @@ func (p *planner) indexPlan(ctx context.Context, ix *exec.Index, spec *index.Spe
 	if spec.WildcardAt() >= 0 || spec.TextAt() >= 0 || spec.GeoOpts != nil {
 		return p.specialPlan(ctx, ix, spec, forced)
 	}
-	if ix.Partial != nil && !implied(ix.Partial.Root(), p.nodes) {
-		if forced {
-			return errNoPlan()
-		}
-		return nil
+	if ix.Partial != nil && !forced && !implied(ix.Partial.Root(), p.nodes) {
+		return nil // a hint is taken at its word: documents outside are left out
 	}
 	mk, err := p.r.Multikey(ctx, p.q.Coll, ix)
 	if err != nil {
@@ -520,9 +516,4 @@ func (p *planner) trial(ctx context.Context) error {
 		p.plans[i] = rs[i].Plan
 	}
 	return nil
-}
-
-// Dotted reports whether one path lies under the other.
-func dotted(under, over string) bool {
-	return under == over || strings.HasPrefix(under, over+".")
 }

@@ -1,0 +1,147 @@
+package plan
+
+import (
+	"context"
+	"strings"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/query/match"
+)
+
+// specialPlan is for wildcard, text and geospatial indexes.
+func (p *planner) specialPlan(ctx context.Context, ix *exec.Index, spec *index.Spec, forced bool) error {
+	if ix.Partial != nil && !forced && !implied(ix.Partial.Root(), p.nodes) {
+		return nil
+	}
+	n := len(p.plans)
+	if spec.WildcardAt() >= 0 {
+		for _, q := range p.preds {
+			p.wildcardPlan(ix, spec, q)
+		}
+		if len(spec.Fields) > 1 && n == len(p.plans) {
+			p.wildcardPrefix(ix, spec)
+		}
+	}
+	if forced && n == len(p.plans) {
+		return errNoPlan()
+	}
+	return nil
+}
+
+// wildcardPlan adds a scan of a wildcard index for one condition. A document
+// without the path has no key, so the condition must need it.
+func (p *planner) wildcardPlan(ix *exec.Index, spec *index.Spec, q pred) {
+	if !spec.WildcardCovers(q.path) || !needsField(q.node) {
+		return
+	}
+	b := builder{indexColl: spec.Collator, sameColl: SameCollation(spec.Collator, p.q.Collation), multikey: true}
+	bd, ok := b.leaf(q.node)
+	if !ok {
+		return
+	}
+	below := wholeObject(q.node)
+	if below {
+		bd.iv = allValues()
+	}
+	var paths Intervals
+	for _, v := range pathVariants(q.path) {
+		paths = append(paths, point(bsonx.StringValue(v)))
+		if below { // an object is indexed by its fields
+			paths = append(paths, Interval{bsonx.StringValue(v + "."), bsonx.StringValue(v + "/"), true, false})
+		}
+	}
+	p.addWildcard(ix, spec, normalize(paths), bd.iv, q.path, true)
+}
+
+// wildcardPrefix adds a scan of a compound wildcard index by its other fields.
+func (p *planner) wildcardPrefix(ix *exec.Index, spec *index.Spec) {
+	p.addWildcard(ix, spec, allValues(), allValues(), "", false)
+}
+
+func (p *planner) addWildcard(ix *exec.Index, spec *index.Spec, paths, vals Intervals, path string, bounded bool) {
+	ib := assign(ix, spec, nil, p.preds, p.q.Collation)
+	at := spec.WildcardAt()
+	if (at > 0 || !bounded) && len(ib.fields[0].preds) == 0 {
+		return
+	}
+	sc := &exec.IndexScan{Coll: p.q.Coll, Index: ix, Spec: spec, WildcardPath: path}
+	s := 0
+	for i, f := range ib.fields {
+		if i == at {
+			sc.Bounds = append(sc.Bounds, encode(paths), encode(vals))
+			if bounded {
+				s += 60 - width(vals)/100
+			}
+			continue
+		}
+		sc.Bounds = append(sc.Bounds, encode(f.iv))
+		if len(f.preds) > 0 {
+			s += 60
+		}
+	}
+	p.plans = append(p.plans, &Plan{Query: p.q, Access: sc, Filter: p.residual(nil), Sorted: len(p.q.Sort) == 0,
+		score: s*10 - len(spec.Fields) - 5, label: spec.Name})
+}
+
+// wholeObject reports whether a condition may match a document as a whole, which
+// a wildcard index holds by its fields only.
+func wholeObject(n match.Node) bool {
+	switch n := n.(type) {
+	case *match.Exists:
+		return true
+	case *match.Compare:
+		return objectInside(n.Value)
+	case *match.In:
+		for _, v := range n.Values {
+			if objectInside(v) {
+				return true
+			}
+		}
+		return false
+	case *match.Type:
+		for _, t := range n.Types {
+			if t == bsonx.Object || t == bsonx.Array {
+				return true
+			}
+		}
+		return false
+	case *match.Regex, *match.Mod, *match.Bits:
+		return false
+	}
+	return true
+}
+
+func objectInside(v bsonx.Value) bool {
+	switch v.Type {
+	case bsonx.Object:
+		return !bsonx.IsEmpty(v.Data)
+	case bsonx.Array:
+		return bsonx.LookupIndex(v.Data, 0).Type == bsonx.Object
+	case bsonx.MinKey, bsonx.MaxKey:
+		return true
+	}
+	return false
+}
+
+// pathVariants are the paths under which a wildcard index may hold what a dotted
+// path leads to: a number may be a field's name or an array's index, which is
+// not part of the indexed path.
+func pathVariants(path string) []string {
+	out := []string{""}
+	for i, part := range strings.Split(path, ".") {
+		_, numeric := bsonx.ArrayIndex(part)
+		n := len(out)
+		for j := 0; j < n; j++ {
+			if numeric && i > 0 && len(out) < 64 {
+				out = append(out, out[j])
+			}
+			if i > 0 {
+				out[j] += "."
+			}
+			out[j] += part
+		}
+	}
+	return out
+}
