@@ -25,12 +25,14 @@ func (w *Writer) validate(doc, old bsonx.Doc) error {
 	if c.ValidationAction == "warn" {
 		return nil
 	}
+	why, err := c.Validator.Why(w.Env, doc)
+	if err != nil {
+		return err
+	}
 	b := bsonx.NewDoc(nil)
 	at := b.OpenDoc("errInfo")
 	b.Value("failingDocumentId", bsonx.Lookup(doc, "_id"))
-	d := b.OpenDoc("details")
-	b.Value("specifiedAs", bsonx.DocValue(c.ValidatorSpec))
-	b.Close(d)
+	b.Doc("details", why)
 	b.Close(at)
 	return errcode.New(errcode.DocumentValidationFailure, "Document failed validation").WithInfo(b.Done())
 }
