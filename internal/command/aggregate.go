@@ -187,7 +187,7 @@ func (s *source) parseAggregate(ctx context.Context, a *aggregateArgs) (*query, 
 		return nil, nil, nil, err
 	}
 	q.allowDisk = a.allowDisk
-	pipeline := a.pipeline
+	pipeline, fromView := a.pipeline, 0
 	if t.isView() {
 		if _, err := stage.Parse(pipeline, q.parse(a.ns)); err != nil {
 			return nil, nil, nil, err
@@ -200,8 +200,10 @@ func (s *source) parseAggregate(ctx context.Context, a *aggregateArgs) (*query, 
 			return nil, nil, nil, err
 		}
 		t, pipeline = base, append(append([]bsonx.Doc(nil), stages...), pipeline...)
+		fromView = len(stages)
 	}
-	ns := a.ns
-	p, err := stage.Parse(pipeline, q.parse(ns))
+	pc := q.parse(a.ns)
+	pc.FromView = fromView
+	p, err := stage.Parse(pipeline, pc)
 	return q, t, p, err
 }

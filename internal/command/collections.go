@@ -62,9 +62,11 @@ func (q *query) planPipeline(ctx context.Context, t *target, p *stage.Pipeline, 
 		return nil, p, nil, nil
 	}
 	pre := p.Prefix()
-	filter, err := q.filter(pre.Filter)
-	if err != nil {
-		return nil, nil, nil, err
+	filter := pre.Compiled // in the scope of the pipeline, which may be a $lookup's
+	if filter == nil {
+		if filter, err = q.filter(nil); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	pq := &plan.Query{Filter: filter, Collation: q.coll, Hint: hint, All: pre.Needed == nil, Needed: pre.Needed}
 	plain := true

@@ -40,6 +40,9 @@ type ParseContext struct {
 	View bool
 	// APIStrict is set with apiStrict: true of the stable API.
 	APIStrict bool
+	// FromView is how many of the first stages are a view's: $rankFusion may
+	// follow them at once.
+	FromView int
 	// Plain leaves the pipeline as it is written: nothing is optimized.
 	Plain bool
 	// ReadConcern is the read concern's level, "" for the default.

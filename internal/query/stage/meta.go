@@ -16,7 +16,7 @@ func checkMeta(pipeline []bsonx.Doc, p *Pipeline) error {
 		it := bsonx.NewIter(d)
 		it.Next()
 		stage, arg := string(it.Key()), it.Value()
-		if i == 0 {
+		if i == 0 || i == p.pc.FromView && stage == "$rankFusion" {
 			have = madeBy(p, stage, arg)
 		}
 		if stage != "$facet" && stage != "$lookup" && stage != "$unionWith" {

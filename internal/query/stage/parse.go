@@ -27,6 +27,7 @@ func (pc *ParseContext) child(in sub, ns Namespace) *ParseContext {
 	c.inside = in
 	c.depth++
 	c.NS = ns
+	c.FromView = 0
 	return &c
 }
 
@@ -146,7 +147,7 @@ func checkPositions(rows []*row, pc *ParseContext) error {
 		case pc.inside == inUnion && r.flags&notInUnion != 0:
 			return errcode.New(31441, "%s is not allowed within a $unionWith's sub-pipeline", r.name)
 		}
-		if r.flags&mustBeFirst != 0 && i != 0 {
+		if r.flags&mustBeFirst != 0 && i != 0 && !(r.flags&afterView != 0 && i == pc.FromView) {
 			return errcode.New(40602, "%s is only valid as the first stage in a pipeline", r.name)
 		}
 		if r.flags&mustBeLast != 0 && i != len(rows)-1 {

@@ -22,6 +22,7 @@ const (
 	onCollection // with onDatabase: on a collection as well
 	writes
 	localOnly // only with the read concern "local"
+	afterView // with mustBeFirst: may also follow a view's own stages
 	notInAPI  // not a part of the stable API version 1
 )
 
@@ -86,7 +87,7 @@ func table() []row {
 		{"$project", inUpdates, projecting("$project", compileProject)},
 		{"$querySettings", serverKnows | onDatabase, source("$querySettings", checkQuerySettings)},
 		{"$queryStats", serverKnows | onDatabase, source("$queryStats", checkQueryStats)},
-		{"$rankFusion", mustBeFirst | notInFacet | notInAPI, parseRankFusion},
+		{"$rankFusion", mustBeFirst | afterView | notInFacet | notInAPI, parseRankFusion},
 		{"$redact", 0, parseRedact},
 		{"$replaceRoot", inUpdates, projecting("$replaceRoot", project.CompileReplaceRoot)},
 		{"$replaceWith", inUpdates, projecting("$replaceWith", project.CompileReplaceWith)},
