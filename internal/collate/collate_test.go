@@ -2,6 +2,7 @@ package collate
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -54,6 +55,12 @@ func TestOrder(t *testing.T) {
 		{"shifted space", spec("locale", "en", "alternate", "shifted", "maxVariable", "space"), []string{"a-b", "<a b", "=ab"}},
 		{"symbols are not punctuation", spec("locale", "en", "alternate", "shifted"), []string{"a$b", "<ab"}},
 		{"Thai ignores punctuation", spec("locale", "th", "strength", 1), []string{"a b", "=ab", "=a-b"}},
+		{"Japanese, 4 levels", spec("locale", "ja", "strength", 4), []string{"あ", "<ア"}},
+		{"Japanese", spec("locale", "ja"), []string{"あ", "=ア"}},
+		{"ignorable", spec("locale", "en", "alternate", "shifted", "strength", 4), []string{"ab", "=a\u200bb", "=a\u00adb"}},
+		{"numbers of more than 254 digits", spec("locale", "en", "numericOrdering", true),
+			[]string{strings.Repeat("1", 255), "<" + strings.Repeat("9", 254), "<" + strings.Repeat("9", 255)}},
+		{"no-break space", spec("locale", "en", "alternate", "shifted", "maxVariable", "space"), []string{"a\u00a0b", "<ab"}},
 		{"identical", spec("locale", "en", "strength", 5), []string{"é", "=e\u0301", "<f"}},
 		{"forwards", spec("locale", "fr"), []string{"cote", "<coté", "<côte", "<côté"}},
 		{"backwards", spec("locale", "fr", "backwards", true), []string{"cote", "<côte", "<coté", "<côté"}},

@@ -1,6 +1,7 @@
 package collate
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -57,6 +58,9 @@ func (k *keyer) key(dst, s []byte) []byte {
 	if k.opts.alternate == "shifted" {
 		s = k.strip(s)
 	}
+	if k.opts.numeric {
+		s = splitDigits(s)
+	}
 	level := min(k.opts.strength, 3)
 	cased := k.opts.caseLevel || k.opts.caseFirst != "off"
 	if !cased {
@@ -75,6 +79,9 @@ func (k *keyer) key(dst, s []byte) []byte {
 	if k.opts.strength >= 4 && k.opts.alternate == "shifted" {
 		dst = append(append(dst, 0, 0), k.vars...)
 	}
+	if k.opts.strength >= 4 && strings.HasPrefix(k.opts.locale, "ja") {
+		dst = appendKana(append(dst, 0, 0), s)
+	}
 	if k.opts.strength == 5 {
 		dst = norm.NFD.Append(append(dst, 0, 0), whole...)
 	}
@@ -84,6 +91,45 @@ func (k *keyer) key(dst, s []byte) []byte {
 func (k *keyer) levels(dst, s []byte, level int) []byte {
 	dst = append(dst, k.upTo[level-1].Key(&k.buf, s)...)
 	k.buf.Reset()
+	return dst
+}
+
+// maxDigits is the most digits that ICU reads as one number.
+const maxDigits = 254
+
+// splitDigits puts an ignorable character between numbers of maxDigits digits.
+func splitDigits(s []byte) []byte {
+	if len(s) <= maxDigits {
+		return s
+	}
+	out, run := make([]byte, 0, len(s)+len(s)/maxDigits*2+2), 0
+	for _, c := range s {
+		switch {
+		case c < '0' || c > '9':
+			run = 0
+		case c != '0' || run > 0: // leading zeros do not count
+			if run == maxDigits {
+				out, run = append(out, "\u00ad"...), 0
+			}
+			run++
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// appendKana is the fourth level of Japanese: Hiragana before Katakana.
+func appendKana(dst, s []byte) []byte {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRune(s)
+		s = s[n:]
+		switch {
+		case unicode.Is(unicode.Hiragana, r):
+			dst = append(dst, 1)
+		case unicode.Is(unicode.Katakana, r):
+			dst = append(dst, 2)
+		}
+	}
 	return dst
 }
 
@@ -120,7 +166,7 @@ func (k *keyer) strip(s []byte) []byte {
 		case k.variable(r):
 			k.vars = k.levels(k.vars, c, 1)
 			after = true
-		case after && unicode.Is(unicode.M, r):
+		case after && unicode.Is(unicode.M, r), unicode.Is(unicode.Cf, r), unicode.IsControl(r):
 		default:
 			k.text = append(k.text, c...)
 			k.vars = append(k.vars, 0xff)
@@ -130,8 +176,12 @@ func (k *keyer) strip(s []byte) []byte {
 	return k.text
 }
 
-// variable: white space, and punctuation unless maxVariable is "space".
+// variable: white space that may be broken at, and punctuation unless maxVariable is "space".
 func (k *keyer) variable(r rune) bool {
+	switch r {
+	case '\u00a0', '\u2007', '\u202f':
+		return k.opts.maxVariable == "punct"
+	}
 	return unicode.IsSpace(r) || unicode.Is(unicode.Z, r) ||
 		k.opts.maxVariable == "punct" && unicode.IsPunct(r)
 }
