@@ -31,7 +31,7 @@ var layers = [][]string{
 	{"internal/control", "internal/change", "internal/auth"},
 	{"internal/session"},
 	{"internal/query/stage"},
-	{"internal/query/plan"},
+	{"internal/query/plan", "internal/fsck"},
 	{"internal/query/exec"},
 	{"internal/query/update"},
 	{"internal/query/index"},
