@@ -13,6 +13,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/command"
 	"github.com/argon-db/argon/internal/rest"
@@ -31,6 +33,7 @@ type Options struct {
 	LogLevel       slog.Level
 	Args           []string // the command line, for getCmdLineOpts
 	Clock          clock.Clock
+	FS             vfs.FS // where the data is; the machine's when nil
 }
 
 // Server is a running server.

@@ -12,7 +12,7 @@ import (
 
 // openStorage opens what the commands read and write.
 func (s *Server) openStorage() error {
-	st, err := store.Open(store.Options{Dir: s.o.Dir, Clock: s.o.Clock, Logger: s.log, OnFatal: s.fatal})
+	st, err := store.Open(store.Options{Dir: s.o.Dir, FS: s.o.FS, Clock: s.o.Clock, Logger: s.log, OnFatal: s.fatal})
 	if err != nil {
 		return fmt.Errorf("cannot open the data in %s: %w", s.o.Dir, err)
 	}
