@@ -175,7 +175,7 @@ func (it *graphIter) search(ctx context.Context, start bsonx.Value) ([]bsonx.Doc
 				doc = withField(nil, doc, it.s.depth, bsonx.Int64Value(depth))
 			}
 			found = append(found, doc)
-			if size += int64(len(doc)) + entryOverhead; size > it.oc.Memory.limit() {
+			if size += int64(len(doc)) + entryOverhead; size > max(defaultMemory, it.oc.Memory.limit()) {
 				return errcode.New(40099, "$graphLookup reached maximum memory consumption")
 			}
 			return nil

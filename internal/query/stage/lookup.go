@@ -120,6 +120,9 @@ func (it *lookupIter) unwound(v, index bsonx.Value) exec.Row {
 
 // open returns the matches of a document.
 func (it *lookupIter) open(ctx context.Context, r exec.Row) (exec.Iterator, error) {
+	if it.join != nil && it.s.ns.Coll == "" {
+		return it.openMade(r)
+	}
 	var rows exec.Iterator
 	if it.join != nil {
 		it.vals = localValues(it.vals[:0], r.Doc, it.s.local)
@@ -147,6 +150,22 @@ func (it *lookupIter) open(ctx context.Context, r exec.Row) (exec.Iterator, erro
 		return m, err
 	}
 	return it.keep(ctx, m)
+}
+
+// openMade joins with the documents that the pipeline's $documents makes.
+func (it *lookupIter) openMade(r exec.Row) (exec.Iterator, error) {
+	it.vals = localValues(it.vals[:0], r.Doc, it.s.local)
+	m, err := newMatch(equalTo(it.s.foreign, it.vals), it.s.p.pc)
+	if err != nil {
+		return nil, err
+	}
+	at(it.env, r)
+	sub, err := bindLet(it.oc, it.env, it.s.lets)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pipeline{pc: it.s.p.pc, stages: append([]Stage{it.s.p.stages[0], m}, it.s.p.stages[1:]...)}
+	return p.Open(sub, Empty{})
 }
 
 // keep stores the result of an uncorrelated pipeline for all documents.

@@ -21,6 +21,7 @@ type memory struct {
 	colls map[Namespace]*memColl
 	mem   Memory
 	probe bool // whether indexes serve $lookup
+	plain bool // whether pipelines are left as they are
 }
 
 type memColl struct {
@@ -297,7 +298,7 @@ func (m *memory) aggregate(ns Namespace, cmd bsonx.Doc) ([]bsonx.Doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	pc := &ParseContext{NS: ns, Explain: bsonx.Truthy(bsonx.Lookup(cmd, "explain")), APIStrict: bsonx.Truthy(bsonx.Lookup(cmd, "apiStrict"))}
+	pc := &ParseContext{NS: ns, Plain: m.plain, Explain: bsonx.Truthy(bsonx.Lookup(cmd, "explain")), APIStrict: bsonx.Truthy(bsonx.Lookup(cmd, "apiStrict"))}
 	if rc := bsonx.Lookup(cmd, "readConcern"); rc.Type == bsonx.Object {
 		pc.ReadConcern, _ = stringOf(bsonx.Lookup(rc.Data, "level"))
 	}
