@@ -31,7 +31,7 @@ var aggregateCommand = &Spec{
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}, idl.Field{Name: "passthroughToShard", Types: idl.Object},
 		idl.Field{Name: "encryptionInformation", Types: idl.Object}, idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool},
 		idl.Field{Name: "resumeAfter", Types: idl.Object}, idl.Field{Name: "requestResumeToken", Types: idl.Bool}),
-	Flags: Read | WriteConcern | TxnOK | APIv1,
+	Flags: Read | Snapshot | WriteConcern | TxnOK | APIv1,
 	Help:  "runs an aggregation pipeline",
 	Run:   runAggregate,
 }

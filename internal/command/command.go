@@ -13,6 +13,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
 	"github.com/argon-db/argon/internal/wire"
 )
 
@@ -51,6 +52,8 @@ const (
 	EndsTxn
 	// OwnMaxTime commands apply maxTimeMS themselves (Request.MaxTime).
 	OwnMaxTime
+	// Snapshot commands take read concern "snapshot" outside of a transaction.
+	Snapshot
 )
 
 // Spec is a row of the command table.
@@ -110,6 +113,8 @@ type Request struct {
 	dispatcher *Dispatcher
 	outcome    bsonx.Doc // of a retryable write, as keepOutcome got it
 	locked     bool      // the session is held
+	// snapshotTime is the moment that a read of level "snapshot" reads; 0: none.
+	snapshotTime txn.Timestamp
 }
 
 // Conn is what a command may know and change of its connection. Only the

@@ -39,7 +39,7 @@ func wantTimestamp(name string) func(bsonx.Value) error {
 	}
 }
 
-func parseReadConcern(doc bsonx.Doc, spec *Spec) (rc ReadConcern, err error) {
+func parseReadConcern(doc bsonx.Doc, rq *Request) (rc ReadConcern, err error) {
 	rc.Given = true
 	var a idl.Args
 	if err := readConcernSpec.Decode(doc, &a); err != nil {
@@ -52,14 +52,23 @@ func parseReadConcern(doc bsonx.Doc, spec *Spec) (rc ReadConcern, err error) {
 		return rc, errcode.New(errcode.InvalidOptions, "Can not specify both atClusterTime and afterClusterTime")
 	case rc.AtClusterTime.Type != 0 && rc.Level != "snapshot":
 		return rc, errcode.New(errcode.InvalidOptions, "readConcern level must be 'snapshot' to use atClusterTime")
-	case isZeroTime(rc.AtClusterTime) || isZeroTime(rc.AfterClusterTime):
+	case rc.AtClusterTime.Type != 0 && timestampOf(rc.AtClusterTime).T() == 0 || isZeroTime(rc.AfterClusterTime):
 		return rc, errcode.New(errcode.InvalidOptions, "a cluster time in readConcern must not be null")
 	case rc.AfterClusterTime.Type != 0 && (rc.Level == "available" || rc.Level == "linearizable"):
 		return rc, errcode.New(errcode.InvalidOptions, "afterClusterTime cannot be used with readConcern level '%s'", rc.Level)
-	case spec.Flags&Read == 0 && rc.Level != "" && rc.Level != "local":
-		return rc, errcode.New(errcode.InvalidOptions, "Command %s does not support { readConcern: { level: \"%s\" } }", spec.Name, rc.Level)
 	}
-	return rc, nil
+	return rc, rq.checkReadLevel(&rc)
+}
+
+// checkReadLevel checks what a level may be given to.
+func (rq *Request) checkReadLevel(rc *ReadConcern) error {
+	switch flags := rq.Spec.Flags; {
+	case rc.Level == "" || rc.Level == "local" || rq.InTxn:
+		return nil
+	case flags&Read == 0 || rc.Level == "snapshot" && flags&Snapshot == 0:
+		return errcode.New(errcode.InvalidOptions, "Command %s does not support { readConcern: { level: \"%s\" } }", rq.Name, rc.Level)
+	}
+	return nil
 }
 
 func isZeroTime(v bsonx.Value) bool { return v.Type == bsonx.Timestamp && bsonx.I64(v) == 0 }

@@ -24,6 +24,9 @@ func (rq *Request) FirstBatch(ctx context.Context, reply *bsonx.Builder, c *sess
 		return err
 	}
 	reply.Close(arr)
+	if c.AtClusterTime = int64(rq.snapshotTime); c.AtClusterTime != 0 {
+		appendSnapshotTime(reply, rq.snapshotTime)
+	}
 	if c.PostBatchToken != nil {
 		reply.Doc("postBatchResumeToken", c.PostBatchToken())
 	}

@@ -44,7 +44,8 @@ func (d *Dispatcher) Specs() []*Spec { return d.specs }
 func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
-	rq.ReadConcern, rq.Op, rq.Spec, rq.FailTxn, rq.outcome = ReadConcern{}, nil, nil, false, nil
+	rq.ReadConcern, rq.Op, rq.Spec, rq.snapshotTime = ReadConcern{}, nil, nil, 0
+	rq.FailTxn, rq.outcome = false, nil
 	unmet, err := d.run(ctx, rq, b)
 	if err != nil {
 		b.Reset()
@@ -125,6 +126,11 @@ func (d *Dispatcher) call(ctx context.Context, rq *Request, b *bsonx.Builder) (e
 			return err
 		}
 	}
+	if rq.ReadConcern.Given {
+		if err := rq.awaitReadConcern(ctx); err != nil {
+			return err
+		}
+	}
 	return rq.Spec.Run(ctx, rq, b)
 }
 
@@ -185,8 +191,13 @@ func (d *Dispatcher) generic(rq *Request) (unmet *errcode.Error, err error) {
 	if err := d.useSession(rq, g); err != nil {
 		return nil, err
 	}
+	if v := g.Get(idl.ClusterTime); v.Type != bsonx.Missing {
+		if err := d.services.gossip(v); err != nil {
+			return nil, err
+		}
+	}
 	if v := g.Get(idl.ReadConcern); v.Type != bsonx.Missing {
-		if rq.ReadConcern, err = parseReadConcern(v.Data, rq.Spec); err != nil {
+		if rq.ReadConcern, err = parseReadConcern(v.Data, rq); err != nil {
 			return nil, err
 		}
 	}

@@ -22,7 +22,7 @@ var distinctCommand = &Spec{
 		strictHint, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "querySettings", Types: idl.Object},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}),
-	Flags: Read | TxnOK | APIv1,
+	Flags: Read | Snapshot | TxnOK | APIv1,
 	Help:  "the different values of a field",
 	Run:   runDistinct,
 }
@@ -53,6 +53,7 @@ func runDistinct(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		return err
 	}
 	b.Close(arr)
+	appendSnapshotTime(b, rq.snapshotTime)
 	return nil
 }
 

@@ -57,7 +57,7 @@ var findCommand = &Spec{
 		idl.Field{Name: "startAt", Types: idl.Object}, idl.Field{Name: "requestResumeToken", Types: idl.SafeBool},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}, idl.Field{Name: "querySettings", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "encryptionInformation", Types: idl.Object}),
-	Flags:  Read | TxnOK | APIv1,
+	Flags:  Read | Snapshot | TxnOK | APIv1,
 	Help:   "documents of a collection that match a filter",
 	OpKind: "query",
 	Run:    runFind,
@@ -128,6 +128,10 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	c := session.NewCursor(t.ns(), &cursorRows{it, src})
 	c.NoTimeout = rq.Args.Bool("noCursorTimeout", false)
 	if f.tailable && t.coll != nil {
+		if rq.snapshotTime != 0 {
+			_ = c.Close()
+			return errcode.New(errcode.InvalidOptions, "a tailable cursor does not support readConcern level 'snapshot'")
+		}
 		c = src.tailCursor(t, f, it)
 	}
 	batch := int(min(rq.Args.Int64("batchSize", -1), 1<<31-1))

@@ -8,6 +8,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/session"
+	"github.com/argon-db/argon/internal/txn"
 )
 
 var getMoreCommand = &Spec{
@@ -55,6 +56,7 @@ func runGetMore(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		return err
 	}
 	b.Close(arr)
+	appendSnapshotTime(b, txn.Timestamp(c.AtClusterTime))
 	if c.PostBatchToken != nil {
 		b.Doc("postBatchResumeToken", c.PostBatchToken())
 	}

@@ -10,7 +10,6 @@ import (
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/session"
 	"github.com/argon-db/argon/internal/txn"
-	"github.com/argon-db/argon/internal/wal"
 )
 
 // Retryable writes. A write command is one commit, so what a retry has to repeat
@@ -227,19 +226,19 @@ func (rq *Request) label(e *errcode.Error) *errcode.Error {
 	return e
 }
 
-// readAt returns the LSN that the read concern's atClusterTime stands for; 0 is
-// now. Errors: SnapshotUnavailable for a time outside of the history.
+// readAt returns the LSN that a transaction's atClusterTime stands for; 0 is now.
+// Errors: SnapshotUnavailable for a time outside of the history.
 func (rq *Request) readAt() (txn.LSN, error) {
-	v := rq.ReadConcern.AtClusterTime
-	if v.Type != bsonx.Timestamp {
+	ts := timestampOf(rq.ReadConcern.AtClusterTime)
+	if ts == 0 {
 		return 0, nil
 	}
-	ts := wal.Timestamp(bsonx.I64(v))
-	st := rq.Services.Txns.Store()
-	if last := st.Visible().Timestamp; ts > last {
-		return 0, errcode.New(errcode.SnapshotUnavailable, "the time %d.%d is in the future: the newest commit is of %d.%d", ts.T(), ts.I(), last.T(), last.I())
+	m := rq.Services.Txns
+	if ts > rq.Services.latest() {
+		return 0, errcode.New(errcode.SnapshotUnavailable, "the time %d.%d is in the future: the newest commit is of %d.%d",
+			ts.T(), ts.I(), m.Visible().Timestamp.T(), m.Visible().Timestamp.I())
 	}
-	at, err := st.AtTimestamp(ts)
+	at, err := m.AtTimestamp(ts)
 	if err == nil && at.LSN == 0 {
 		err = errcode.New(errcode.SnapshotUnavailable, "the time %d.%d is before the history that is kept", ts.T(), ts.I())
 	}

@@ -66,7 +66,7 @@ func runSetDefaultRWConcern(_ context.Context, rq *Request, b *bsonx.Builder) er
 		return errcode.New(errcode.BadValue, "At least one of the \"defaultReadConcern\" or \"defaultWriteConcern\" fields must be present")
 	}
 	if read != nil {
-		rc, err := parseReadConcern(read, &Spec{Name: rq.Name, Flags: Read})
+		rc, err := parseReadConcern(read, &Request{Name: rq.Name, Spec: &Spec{Name: rq.Name, Flags: Read | Snapshot}})
 		if err != nil {
 			return err
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/argon-db/argon/internal/branch"
@@ -43,6 +44,9 @@ type Services struct {
 	// LogLines returns the newest lines of the server's log, oldest first, and
 	// how many were written in all.
 	LogLines func() (lines []string, total int64)
+
+	// clusterTime is the newest one that a client brought.
+	clusterTime atomic.Uint64
 
 	cluster     *clusterParams
 	concerns    defaultConcerns

@@ -19,7 +19,8 @@ type source struct {
 	sv    *Services
 	about about
 	tx    *txn.Txn
-	owned bool // the command's own, not a session's transaction
+	owned bool          // the command's own, not a session's transaction
+	at    txn.Timestamp // every database is read as of then; 0: now
 	dbs   []*database
 	empty txn.Savepoint // before any write
 }
@@ -51,11 +52,12 @@ func (rq *Request) openSource(ctx context.Context) (*source, error) {
 		}
 		return &source{sv: rq.Services, about: rq.about(), tx: tx}, nil
 	}
-	at, err := rq.readAt()
-	if err != nil {
+	s := &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{}), owned: true}
+	if err := rq.snapshot(ctx, s); err != nil {
+		s.close()
 		return nil, err
 	}
-	return &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{ReadAt: at}), owned: true}, nil
+	return s, nil
 }
 
 func (rq *Request) about() about {
@@ -80,6 +82,11 @@ func (s *source) db(ctx context.Context, name string) (*database, error) {
 	ref, err := s.sv.Branches.Resolve(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if s.at != 0 {
+		if ref, err = s.sv.Branches.ResolveAt(ctx, ref, s.at); err != nil {
+			return nil, err
+		}
 	}
 	d := &database{name: name, ref: ref, ver: -1}
 	d.view = s.tx.View(ref.Levels, !ref.ReadOnly)

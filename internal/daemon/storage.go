@@ -23,13 +23,7 @@ func (s *Server) openStorage() error {
 	if sv.Branches, err = branch.Open(st, sv.Txns, sv.Catalog, s.o.Clock); err != nil {
 		return err
 	}
-	now := sv.ClusterTime
-	sv.ClusterTime = func() (t, i uint32) {
-		if ts := st.Visible().Timestamp; ts != 0 {
-			return ts.T(), ts.I()
-		}
-		return now()
-	}
+	sv.UseStorage()
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Cursor struct {
 	Txn  int64
 	// User is who opened the cursor ("" without access control).
 	User string
+	// AtClusterTime is the timestamp that a snapshot read is of; 0: none.
+	AtClusterTime int64
 	// NoTimeout keeps an idle cursor until its session ends.
 	NoTimeout bool
 	// Tailable and AwaitData say how getMore behaves at the end.
