@@ -6,33 +6,38 @@ import (
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 )
 
+// maxCappedSize is the largest size of a capped collection, in bytes: a pebibyte.
+const maxCappedSize = 1 << 50
+
 var createCommand = &Spec{
 	Name: "create",
 	Args: idl.Command("create",
-		idl.Field{Name: "create", Types: idl.String, Required: true},
+		idl.Field{Name: "create", Types: idl.Any, Required: true},
 		idl.Field{Name: "capped", Types: idl.SafeBool},
 		idl.Field{Name: "autoIndexId", Types: idl.SafeBool},
 		idl.Field{Name: "idIndex", Types: idl.Object},
-		idl.Field{Name: "size", Types: idl.Number},
-		idl.Field{Name: "max", Types: idl.Number},
-		idl.Field{Name: "storageEngine", Types: idl.Object},
+		idl.Field{Name: "size", Types: idl.Number, Min: 1, Max: maxCappedSize},
+		idl.Field{Name: "max", Types: idl.Number, Check: checkCappedMax},
+		idl.Field{Name: "storageEngine", Types: idl.Object, Check: checkStorageEngine},
 		idl.Field{Name: "validator", Types: idl.Object},
 		idl.Field{Name: "validationLevel", Types: idl.String, Enum: []string{"off", "strict", "moderate"}},
 		idl.Field{Name: "validationAction", Types: idl.String, Enum: []string{"error", "warn", "errorAndLog"}},
-		idl.Field{Name: "indexOptionDefaults", Types: idl.Object},
-		idl.Field{Name: "viewOn", Types: idl.String},
+		idl.Field{Name: "indexOptionDefaults", Types: idl.Object, Check: checkIndexOptionDefaults},
+		idl.Field{Name: "viewOn", Types: idl.String, Check: checkViewOnNotEmpty},
 		idl.Field{Name: "pipeline", Types: idl.Array, Elems: idl.Object},
-		idl.Field{Name: "collation", Types: idl.Object},
-		idl.Field{Name: "changeStreamPreAndPostImages", Types: idl.Object},
-		idl.Field{Name: "timeseries", Types: idl.Object},
-		idl.Field{Name: "clusteredIndex", Types: idl.Object | idl.SafeBool},
-		idl.Field{Name: "expireAfterSeconds", Types: idl.Number | idl.String},
-		idl.Field{Name: "encryptedFields", Types: idl.Object},
+		idl.Field{Name: "collation", Types: idl.Object, Check: checkCollation},
+		idl.Field{Name: "changeStreamPreAndPostImages", Types: idl.Object, Check: checkPreImages},
+		idl.Field{Name: "timeseries", Types: idl.Object, Check: checkTimeseries},
+		idl.Field{Name: "clusteredIndex", Types: idl.Object | idl.Bool, Check: checkClusteredIndex},
+		idl.Field{Name: "expireAfterSeconds", Types: idl.Number},
+		idl.Field{Name: "encryptedFields", Types: idl.Object, Check: checkEncryptedFields},
 		idl.Field{Name: "temp", Types: idl.SafeBool},
+		idl.Field{Name: "flags", Types: idl.Number},
 		idl.Field{Name: "recordPreImages", Types: idl.SafeBool},
 	),
 	Flags: DDL | TxnOK | APIv1,
@@ -40,71 +45,155 @@ var createCommand = &Spec{
 	Run:   runCreate,
 }
 
-func runCreate(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
+func runCreate(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 	name, err := rq.Collection()
 	if err != nil {
 		return err
 	}
-	o, err := createOptions(rq)
+	if err := checkNewCollection(rq.DB, name); err != nil {
+		return err
+	}
+	if err := checkCreate(rq); err != nil {
+		return err
+	}
+	o, err := createOptions(&rq.Args)
 	if err != nil {
 		return err
 	}
-	return rq.write(ctx, func(s *source) error {
-		t, err := s.target(ctx, rq.DB, name)
-		if err != nil {
-			return err
-		}
-		if t.db.ref.ReadOnly {
-			return branch.ErrReadOnly(t.db.ref)
-		}
-		if t.entry != nil {
-			if t.entry.Type == o.Type && bsonx.Equal(bsonx.DocValue(t.entry.Options), bsonx.DocValue(o.Options)) {
-				return nil // the same collection again is no error
-			}
-			if t.entry.Type != catalog.TypeView && o.Type == catalog.TypeCollection && bsonx.IsEmpty(o.Options) && o.IDSpec == nil {
-				return nil // a bare create of a collection that is there asks for nothing else
-			}
-			return errcode.New(errcode.NamespaceExists, "namespace %s already exists, but with different options: %s", t.ns(), t.entry.Options)
-		}
-		if _, err := s.writeDB(ctx, rq.DB); err != nil {
-			return err
-		}
-		_, err = s.sv.Catalog.Create(ctx, t.db.view, name, o)
-		return err
-	})
+	if rq.Args.Has("autoIndexId") {
+		reply.String("note", "The autoIndexId option is deprecated and will be removed in a future release")
+	}
+	return rq.write(ctx, func(s *source) error { return s.create(ctx, rq.DB, name, o) })
 }
 
-// createOptions takes the options as they are kept and listed.
-func createOptions(rq *Request) (catalog.CreateOptions, error) {
+// create adds a collection or view. The same one again is no error.
+func (s *source) create(ctx context.Context, db, name string, o catalog.CreateOptions) error {
+	t, err := s.target(ctx, db, name)
+	if err != nil {
+		return err
+	}
+	if t.db.ref.ReadOnly {
+		return branch.ErrReadOnly(t.db.ref)
+	}
+	if t.entry != nil {
+		if t.entry.Type == o.Type && bsonx.Equal(bsonx.DocValue(t.entry.Options), bsonx.DocValue(o.Options)) {
+			return nil
+		}
+		return errcode.New(errcode.NamespaceExists, "namespace %s already exists, but with different options: %s", t.ns(), t.entry.Options)
+	}
+	if o.Type == catalog.TypeView {
+		if err := s.checkView(ctx, t, o.Options); err != nil {
+			return err
+		}
+	}
+	if _, err := s.writeDB(ctx, db); err != nil {
+		return err
+	}
+	if _, err = s.sv.Catalog.Create(ctx, t.db.view, name, o); err != nil {
+		return err
+	}
+	if o.Type != catalog.TypeTimeseries {
+		return nil
+	}
+	if ix := timeseriesIndex(o.Options); ix != nil {
+		_, err = s.sv.Catalog.AddIndexes(ctx, t.db.view, name, []bsonx.Doc{ix})
+	}
+	return err
+}
+
+// createOptions takes the options as they are kept and listed: in MongoDB's
+// order, with defaults filled in where listCollections shows them.
+func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
 	o := catalog.CreateOptions{Type: catalog.TypeCollection}
 	b := bsonx.NewDoc(nil)
-	a := &rq.Args
-	for _, f := range rq.Spec.Args.Fields()[1:] {
-		v := a.Get(f.Name)
-		if bsonx.IsMissing(v) {
-			continue
+	if a.Bool("capped", false) {
+		o.ByRecordID = true
+		b.Bool("capped", true)
+		appendNumber(b, "size", a.Int64("size", 0))
+		if n := a.Int64("max", 0); n > 0 {
+			appendNumber(b, "max", n)
 		}
-		switch f.Name {
-		case "capped":
-			if !bsonx.Truthy(v) {
-				continue
-			}
-			v = bsonx.True
-			o.ByRecordID = true
-		case "size", "max":
-			v = bsonx.Int64Value(idl.ToInt64(v))
-		case "autoIndexId", "idIndex", "temp":
-			continue
-		case "viewOn":
-			o.Type = catalog.TypeView
-		case "timeseries":
-			o.Type = catalog.TypeTimeseries
+	}
+	if a.Bool("temp", false) {
+		b.Bool("temp", true)
+	}
+	if p := a.Doc("changeStreamPreAndPostImages"); p != nil && bsonx.Truthy(bsonx.Lookup(p, "enabled")) {
+		b.Doc("changeStreamPreAndPostImages", p)
+	}
+	appendNotEmpty(b, a, "storageEngine", "indexOptionDefaults", "validator")
+	b.Value("validationLevel", a.Get("validationLevel"))
+	b.Value("validationAction", a.Get("validationAction"))
+	coll, err := fullCollation(a.Doc("collation"))
+	if err != nil {
+		return o, err
+	}
+	if coll != nil {
+		b.Doc("collation", coll)
+	}
+	if a.Has("viewOn") {
+		o.Type = catalog.TypeView
+		b.Value("viewOn", a.Get("viewOn"))
+		b.Array("pipeline", withoutNulls(a.Array("pipeline")))
+	}
+	if ts := a.Doc("timeseries"); ts != nil {
+		o.Type, o.ByRecordID = catalog.TypeTimeseries, true
+		if err := appendTimeseries(b, ts); err != nil {
+			return o, err
 		}
-		b.Value(f.Name, v)
 	}
-	if o.Type == catalog.TypeView && !a.Has("pipeline") {
-		b.Array("pipeline", bsonx.Arr(bsonx.EmptyDoc))
+	idSpec, err := idIndexSpec(a, coll)
+	if err != nil {
+		return o, err
 	}
+	o.IDSpec = idSpec
+	if a.Get("clusteredIndex").Type == bsonx.Object {
+		b.Doc("clusteredIndex", clusteredSpec(a.Doc("clusteredIndex")))
+	}
+	if a.Has("expireAfterSeconds") {
+		b.Int64("expireAfterSeconds", a.Int64("expireAfterSeconds", 0))
+	}
+	appendNotEmpty(b, a, "encryptedFields")
 	o.Options = b.Done()
 	return o, nil
+}
+
+// appendNumber appends a number as the smallest integer type that holds it.
+func appendNumber(b *bsonx.Builder, name string, n int64) {
+	if n == int64(int32(n)) {
+		b.Int32(name, int32(n))
+		return
+	}
+	b.Int64(name, n)
+}
+
+func appendNotEmpty(b *bsonx.Builder, a *idl.Args, names ...string) {
+	for _, n := range names {
+		if d := a.Doc(n); d != nil && !bsonx.IsEmpty(d) {
+			b.Doc(n, d)
+		}
+	}
+}
+
+// withoutNulls is an array without its null elements, which MongoDB's argument
+// tables pass over.
+func withoutNulls(a bsonx.Arr) bsonx.Arr {
+	var vals []bsonx.Value
+	for _, v := range bsonx.Values(nil, a) {
+		if !bsonx.IsNullish(v) {
+			vals = append(vals, v)
+		}
+	}
+	return bsonx.AppendArray(nil, vals)
+}
+
+// fullCollation expands a collation to all of its fields; nil for the simple one.
+func fullCollation(spec bsonx.Doc) (bsonx.Doc, error) {
+	if spec == nil {
+		return nil, nil
+	}
+	c, err := collate.Parse(spec)
+	if err != nil || c.Simple() {
+		return nil, err
+	}
+	return c.Spec(), nil
 }

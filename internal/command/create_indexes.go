@@ -103,7 +103,7 @@ func (b *indexBuild) begin(ctx context.Context, s *source) error {
 		}
 		b.created = true
 	}
-	b.before = len(t.entry.Indexes)
+	b.before = countIndexes(t.entry)
 	b.after = b.before
 	missing, err := newIndexes(t.entry, b.specs)
 	if err != nil || len(missing) == 0 {
@@ -116,8 +116,8 @@ func (b *indexBuild) begin(ctx context.Context, s *source) error {
 	if err != nil {
 		return err
 	}
-	b.after = len(entry.Indexes)
-	for _, ix := range entry.Indexes[b.before:] {
+	b.after = countIndexes(entry)
+	for _, ix := range entry.Indexes[len(t.entry.Indexes):] {
 		b.added = append(b.added, ix.Name)
 	}
 	n, _, err := t.db.view.Count(entry.ID)

@@ -20,10 +20,18 @@ var dropCommand = &Spec{
 
 var dropDatabaseCommand = &Spec{
 	Name:  "dropDatabase",
-	Args:  idl.Command("dropDatabase", idl.Field{Name: "dropDatabase", Types: idl.Any, Required: true}),
+	Args:  idl.Command("dropDatabase", idl.Field{Name: "dropDatabase", Types: idl.Number, Required: true, Check: checkOne}),
 	Flags: DDL | APIv1,
 	Help:  "drops every collection and view of a branch; the past still has them",
 	Run:   runDropDatabase,
+}
+
+// checkOne is the one value that dropDatabase takes.
+func checkOne(v bsonx.Value) error {
+	if !isOne(v) {
+		return errcode.New(5255100, "Have to pass 1 as 'drop' parameter")
+	}
+	return nil
 }
 
 func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
@@ -48,34 +56,25 @@ func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		return err
 	}
 	if was.Type != catalog.TypeView {
-		reply.Int32("nIndexesWas", int32(len(was.Indexes)))
+		reply.Int32("nIndexesWas", int32(countIndexes(was)))
 	}
 	reply.String("ns", rq.NS(name))
 	return nil
 }
 
-func runDropDatabase(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
+func runDropDatabase(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 	switch rq.DB {
 	case "admin", "config", "local":
 		return errcode.New(errcode.IllegalOperation, "Dropping the '%s' database is prohibited.", rq.DB)
 	}
-	var gone []*catalog.Collection
-	err := rq.write(ctx, func(s *source) error {
+	return rq.write(ctx, func(s *source) error {
 		d, err := s.changeable(ctx, rq.DB)
-		if err != nil {
+		if err != nil || d.snap.Len() == 0 {
 			return err
 		}
-		gone = nil
-		if d.snap.Len() == 0 {
-			return nil
-		}
-		gone, err = s.sv.Catalog.DropAll(ctx, d.view)
+		_, err = s.sv.Catalog.DropAll(ctx, d.view)
 		return err
 	})
-	if err == nil && len(gone) > 0 {
-		reply.String("dropped", rq.DB)
-	}
-	return err
 }
 
 // changeable resolves a database for a change of its catalog.

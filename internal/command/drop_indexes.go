@@ -14,11 +14,18 @@ var dropIndexesCommand = &Spec{
 	Aliases: []string{"deleteIndexes"},
 	Args: idl.Command("dropIndexes",
 		idl.Field{Name: "dropIndexes", Types: idl.Any, Required: true},
-		idl.Field{Name: "index", Types: idl.String | idl.Object | idl.Array, Required: true},
+		idl.Field{Name: "index", Types: idl.Any, Required: true, Check: checkDropIndex},
 	),
 	Flags: DDL | APIv1,
 	Help:  "drops indexes by name or key; the past still has them",
 	Run:   runDropIndexes,
+}
+
+func checkDropIndex(v bsonx.Value) error {
+	if v.Type != bsonx.String && v.Type != bsonx.Object && v.Type != bsonx.Array {
+		return idl.WrongType("dropIndexes.index", v.Type, idl.String|idl.Object|idl.Array)
+	}
+	return nil
 }
 
 func runDropIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
@@ -38,7 +45,7 @@ func runDropIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) erro
 		if err := mustBeCollection(t); err != nil {
 			return err
 		}
-		was = len(t.entry.Indexes)
+		was = countIndexes(t.entry)
 		var names []string
 		if names, all, err = indexesToDrop(t.entry, rq.Args.Get("index")); err != nil || len(names) == 0 {
 			return err
@@ -99,6 +106,9 @@ func indexesToDrop(c *catalog.Collection, v bsonx.Value) (names []string, all bo
 }
 
 func droppable(c *catalog.Collection, name string) (string, error) {
+	if isClustered(c) && (name == catalog.IDIndexName || name == string(bsonx.Str(bsonx.Lookup(c.Option("clusteredIndex").Data, "name")))) {
+		return "", errcode.New(5979800, "It is illegal to drop the clusteredIndex")
+	}
 	if name == catalog.IDIndexName {
 		return "", errcode.New(errcode.InvalidOptions, "cannot drop _id index")
 	}

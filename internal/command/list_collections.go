@@ -22,8 +22,8 @@ var listCollectionsCommand = &Spec{
 		idl.Field{Name: "listCollections", Types: idl.Any, Required: true},
 		cursorField,
 		idl.Field{Name: "filter", Types: idl.Object},
-		idl.Field{Name: "nameOnly", Types: idl.SafeBool},
-		idl.Field{Name: "authorizedCollections", Types: idl.SafeBool},
+		idl.Field{Name: "nameOnly", Types: idl.Bool},
+		idl.Field{Name: "authorizedCollections", Types: idl.Bool},
 	),
 	Flags: Read | APIv1,
 	Help:  "lists the collections and views of a branch, at its point",
@@ -41,30 +41,84 @@ func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) 
 		return err
 	}
 	nameOnly := rq.Args.Bool("nameOnly", false)
-	var docs []bsonx.Doc
-	for _, name := range d.snap.Names() {
-		e, _ := d.snap.Collection(name)
-		docs = append(docs, describeCollection(e, nameOnly))
+	docs := describeAll(d.snap)
+	if f := rq.optionalDoc("filter"); f != nil {
+		if docs, err = rq.kept(ctx, f, docs); err != nil {
+			return err
+		}
 	}
-	return rq.listed(ctx, reply, "$cmd.listCollections", docs)
+	if nameOnly {
+		for i := range docs {
+			docs[i] = onlyName(docs[i])
+		}
+	}
+	return rq.inBatches(ctx, reply, "$cmd.listCollections", docs)
+}
+
+// describeAll lists the namespaces of a database, those that are only shown
+// included.
+func describeAll(snap *catalog.Snapshot) []bsonx.Doc {
+	var docs []bsonx.Doc
+	views := false
+	for _, name := range snap.Names() {
+		e, _ := snap.Collection(name)
+		docs = append(docs, describeCollection(e))
+		if e.Type == catalog.TypeTimeseries {
+			docs = append(docs, describeBuckets(e.Options, e.UUID, name))
+		}
+		views = views || e.Type != catalog.TypeCollection
+	}
+	if _, made := snap.Collection(viewsNS); views && !made {
+		docs = append(docs, describeViews())
+	}
+	return docs
+}
+
+// describeViews is system.views, which is there for as long as there are views.
+func describeViews() bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	b.String("name", viewsNS)
+	b.String("type", string(catalog.TypeCollection))
+	b.Doc("options", bsonx.EmptyDoc)
+	at := b.OpenDoc("info")
+	b.Bool("readOnly", false)
+	b.Binary("uuid", 4, make([]byte, 16))
+	b.Close(at)
+	b.Doc("idIndex", defaultIDIndex())
+	return b.Done()
+}
+
+// defaultIDIndex is the index on _id of a collection without a collation.
+func defaultIDIndex() bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	b.Int32("v", 2)
+	at := b.OpenDoc("key")
+	b.Int32("_id", 1)
+	b.Close(at)
+	b.String("name", catalog.IDIndexName)
+	return b.Done()
+}
+
+func onlyName(d bsonx.Doc) bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	b.Value("name", bsonx.Lookup(d, "name"))
+	b.Value("type", bsonx.Lookup(d, "type"))
+	return b.Done()
 }
 
 // describeCollection is a collection as listCollections shows it.
-func describeCollection(c *catalog.Collection, nameOnly bool) bsonx.Doc {
+func describeCollection(c *catalog.Collection) bsonx.Doc {
 	b := bsonx.NewDoc(nil)
 	b.String("name", c.Name)
 	b.String("type", string(c.Type))
-	if nameOnly {
-		return b.Done()
-	}
 	b.Doc("options", c.Options)
 	at := b.OpenDoc("info")
 	b.Bool("readOnly", c.Type == catalog.TypeView)
-	if c.Type != catalog.TypeView {
+	if c.Type == catalog.TypeCollection {
 		b.Binary("uuid", 4, c.UUID[:])
 	}
 	b.Close(at)
-	if c.Type == catalog.TypeCollection && len(c.Indexes) > 0 && c.Indexes[0].Name == catalog.IDIndexName {
+	if c.Type == catalog.TypeCollection && !isClustered(c) {
 		b.Doc("idIndex", c.Indexes[0].Spec)
 	}
 	return b.Done()
@@ -80,6 +134,11 @@ func (rq *Request) listed(ctx context.Context, reply *bsonx.Builder, coll string
 		}
 		docs = kept
 	}
+	return rq.inBatches(ctx, reply, coll, docs)
+}
+
+// inBatches answers with a cursor over documents that are in memory.
+func (rq *Request) inBatches(ctx context.Context, reply *bsonx.Builder, coll string, docs []bsonx.Doc) error {
 	batch, err := rq.cursorBatch()
 	if err != nil {
 		return err

@@ -2,12 +2,12 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
-	"github.com/argon-db/argon/internal/session"
 )
 
 var listIndexesCommand = &Spec{
@@ -28,27 +28,122 @@ func runListIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) erro
 	if err != nil {
 		return err
 	}
+	info := rq.Args.Bool("includeIndexBuildInfo", false)
+	if info && rq.Args.Bool("includeBuildUUIDs", false) {
+		return errcode.New(errcode.InvalidOptions, "The includeBuildUUIDs flag and includeIndexBuildInfo flag cannot both be set to true")
+	}
 	s, err := rq.openSource(ctx)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	t, err := s.target(ctx, rq.DB, name)
+	d, err := s.db(ctx, rq.DB)
 	if err != nil {
 		return err
 	}
-	if err := mustBeCollection(t); err != nil {
-		return err
+	docs, shown := shownIndexes(rq, d.snap, name)
+	if !shown {
+		t, err := s.target(ctx, rq.DB, name)
+		if err != nil {
+			return err
+		}
+		if err := mustBeCollection(t); err != nil {
+			return err
+		}
+		for _, ix := range listedIndexes(t.entry) {
+			docs = append(docs, ix.Spec)
+		}
 	}
-	var docs []bsonx.Doc
-	for _, ix := range t.entry.Indexes {
-		docs = append(docs, ix.Spec)
+	for i := range docs {
+		if info {
+			b := bsonx.NewDoc(nil)
+			b.Doc("spec", docs[i])
+			docs[i] = b.Done()
+		}
 	}
-	batch, err := rq.cursorBatch()
-	if err != nil {
-		return err
+	return rq.inBatches(ctx, reply, name, docs)
+}
+
+// shownIndexes are the indexes of a namespace that is only shown: system.views,
+// system.profile and the buckets of a time-series collection.
+func shownIndexes(rq *Request, snap *catalog.Snapshot, name string) (docs []bsonx.Doc, ok bool) {
+	if _, stored := snap.Collection(name); stored {
+		return nil, false
 	}
-	return rq.FirstBatch(ctx, reply, session.NewCursor(rq.NS(name), &docList{docs: docs}), batch, false)
+	if name == profileNS && rq.Services.profiles.used(rq.DB) {
+		return nil, true
+	}
+	if name == viewsNS {
+		for _, n := range snap.Names() {
+			if e, _ := snap.Collection(n); e.Type != catalog.TypeCollection {
+				return []bsonx.Doc{defaultIDIndex()}, true
+			}
+		}
+		return nil, false
+	}
+	of, ok := strings.CutPrefix(name, bucketsPrefix)
+	if !ok {
+		return nil, false
+	}
+	e, ok := snap.Collection(of)
+	if !ok || e.Type != catalog.TypeTimeseries {
+		return nil, false
+	}
+	for _, ix := range listedIndexes(e) {
+		docs = append(docs, bucketIndex(e.Options, ix.Spec))
+	}
+	return docs, true
+}
+
+// bucketIndex is an index of a time-series collection as it would be on buckets.
+func bucketIndex(options, spec bsonx.Doc) bsonx.Doc {
+	ts := bsonx.Lookup(options, "timeseries").Data
+	time, meta := bsonx.Lookup(ts, "timeField"), bsonx.Lookup(ts, "metaField")
+	b := bsonx.NewDoc(nil)
+	for it := bsonx.NewIter(spec); it.Next(); {
+		if string(it.Key()) != "key" {
+			b.Element(it.Element())
+			continue
+		}
+		at := b.OpenDoc("key")
+		for k := bsonx.NewIter(it.Value().Data); k.Next(); {
+			path := string(k.Key())
+			field, rest, _ := strings.Cut(path, ".")
+			switch {
+			case path == string(bsonx.Str(time)):
+				b.Value("control.min."+path, k.Value())
+				b.Value("control.max."+path, k.Value())
+			case meta.Type == bsonx.String && field == string(bsonx.Str(meta)):
+				b.Value(strings.TrimSuffix("meta."+rest, "."), k.Value())
+			default:
+				b.Value("control.min."+path, k.Value())
+				b.Value("control.max."+path, k.Value())
+			}
+		}
+		b.Close(at)
+	}
+	return b.Done()
+}
+
+// isClustered reports whether a collection was made with clusteredIndex.
+func isClustered(c *catalog.Collection) bool { return c.Option("clusteredIndex").Type == bsonx.Object }
+
+// listedIndexes are the indexes that a client sees: a time-series collection has
+// none on _id.
+func listedIndexes(c *catalog.Collection) []*catalog.Index {
+	if c.Type == catalog.TypeTimeseries && len(c.Indexes) > 0 {
+		return c.Indexes[1:]
+	}
+	return c.Indexes
+}
+
+// countIndexes counts them as MongoDB does, which does not count a clustered one.
+func countIndexes(c *catalog.Collection) int {
+	n := len(listedIndexes(c))
+	if isClustered(c) {
+		n--
+	}
+	return n
 }
 
 // mustBeCollection refuses a namespace that is not there, or is a view.

@@ -19,6 +19,14 @@ type profiles struct {
 	rate   float64 // 0: not set, which is 1
 }
 
+// used reports whether a database's profiler was ever set.
+func (p *profiles) used(db string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_, ok := p.levels[db]
+	return ok
+}
+
 var profileCommand = &Spec{
 	Name: "profile",
 	Args: idl.Command("profile",
@@ -57,7 +65,7 @@ func runProfile(_ context.Context, rq *Request, b *bsonx.Builder) error {
 	if f := p.filter[rq.DB]; f != nil {
 		b.Doc("filter", f)
 	}
-	if level >= 0 && level <= 2 {
+	if level > 0 && level <= 2 || level == 0 && p.levels[rq.DB] != 0 {
 		p.levels[rq.DB] = int32(level)
 	}
 	if rq.Args.Has("sampleRate") {

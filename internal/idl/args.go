@@ -2,6 +2,7 @@ package idl
 
 import (
 	"math"
+	"math/big"
 
 	"github.com/argon-db/argon/internal/bsonx"
 )
@@ -83,7 +84,8 @@ func (a *Args) Docs(dst []bsonx.Doc, name string) []bsonx.Doc {
 }
 
 // ToInt64 converts a number as MongoDB's safeNumberLong: a double is truncated
-// towards zero, a decimal rounded half to even, clamped at the ends, NaN is 0. Other types give 0.
+// towards zero, a decimal rounded half to even; clamped at the ends, NaN is 0.
+// Other types give 0.
 func ToInt64(v bsonx.Value) int64 {
 	switch v.Type {
 	case bsonx.Int32:
@@ -93,12 +95,33 @@ func ToInt64(v bsonx.Value) int64 {
 	case bsonx.Double:
 		return floatToInt64(bsonx.F64(v))
 	case bsonx.Decimal128:
-		if n, ok := bsonx.IntegralOK(v); ok {
-			return n
-		}
-		return floatToInt64(math.RoundToEven(decimalFloat(v)))
+		return decimalToInt64(v)
 	}
 	return 0
+}
+
+// decimalToInt64 rounds half to even, as decimal numbers do.
+func decimalToInt64(v bsonx.Value) int64 {
+	if n, ok := bsonx.IntegralOK(v); ok {
+		return n
+	}
+	f := decimalFloat(v)
+	if math.IsNaN(f) || math.Abs(f) >= 1<<53 {
+		return floatToInt64(math.RoundToEven(f))
+	}
+	coef, exp := bsonx.DecimalParts(v)
+	if exp < -40 {
+		return 0
+	}
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(-exp)), nil)
+	q, r := new(big.Int).QuoRem(new(big.Int).Abs(coef), ten, new(big.Int))
+	if c := r.Lsh(r, 1).Cmp(ten); c > 0 || c == 0 && q.Bit(0) == 1 {
+		q.Add(q, big.NewInt(1))
+	}
+	if f < 0 {
+		q.Neg(q)
+	}
+	return q.Int64()
 }
 
 func floatToInt64(f float64) int64 {

@@ -16,9 +16,10 @@ type Field struct {
 	// Required fields must be there (and not null).
 	Required bool
 	// Min and Max bound a number, inclusive; both zero: no bounds. Outside of
-	// them the error is 51024.
+	// them the error is BadValue.
 	Min, Max int64
-	// Elems are the types of an array's elements; zero: any.
+	// Elems are the types of an array's elements; zero: any. Nulls are passed over,
+	// as in MongoDB.
 	Elems TypeSet
 	// Enum lists the allowed values of a string; nil: any.
 	Enum []string
@@ -166,7 +167,7 @@ func (f *Field) check(spec string, v bsonx.Value) error {
 	}
 	if f.Elems != 0 && v.Type == bsonx.Array {
 		for it := bsonx.NewIter(v.Data); it.Next(); {
-			if !f.Elems.Has(it.Value().Type) {
+			if t := it.Value().Type; !f.Elems.Has(t) && t != bsonx.Null && t != bsonx.Undefined {
 				return WrongType(spec+"."+f.Name+"."+string(it.Key()), it.Value().Type, f.Elems)
 			}
 		}
@@ -198,5 +199,5 @@ func WrongType(path string, got bsonx.Type, want TypeSet) error {
 }
 
 func rangeError(field, op string, bound, actual int64) error {
-	return errcode.New(51024, "BSON field '%s' value must be %s %d, actual value '%d'", field, op, bound, actual)
+	return errcode.New(errcode.BadValue, "BSON field '%s' value must be %s %d, actual value '%d'", field, op, bound, actual)
 }

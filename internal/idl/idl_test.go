@@ -48,7 +48,7 @@ func TestDecodeErrors(t *testing.T) {
 		{with(bson.E{Key: "limit", Value: "x"}), 14, "BSON field 'find.limit' is the wrong type 'string', expected types '[long, int, decimal, double]'"},
 		{with(bson.E{Key: "single", Value: "x"}), 14, "BSON field 'find.single' is the wrong type 'string', expected types '[bool, long, int, decimal, double]'"},
 		{with(bson.E{Key: "hint", Value: 1}), 14, "BSON field 'find.hint' is the wrong type 'int', expected types '[string, object]'"},
-		{with(bson.E{Key: "limit", Value: -1}), 51024, "BSON field 'limit' value must be >= 0, actual value '-1'"},
+		{with(bson.E{Key: "limit", Value: -1}), 2, "BSON field 'limit' value must be >= 0, actual value '-1'"},
 		{with(bson.E{Key: "list", Value: bson.A{bson.D{}, 1}}), 14, "BSON field 'find.list.1' is the wrong type 'int', expected type 'object'"},
 		{with(bson.E{Key: "mode", Value: "z"}), 2, "Enumeration value 'z' for field 'find.mode' is not a valid value."},
 		{with(bson.E{Key: "lsid", Value: 1}), 14, "BSON field 'lsid' is the wrong type 'int', expected type 'object'"},
@@ -122,7 +122,7 @@ func TestToInt64(t *testing.T) {
 	}{
 		{bsonx.Int32Value(-3), -3}, {bsonx.Int64Value(1 << 40), 1 << 40}, {bsonx.DoubleValue(2.9), 2}, {bsonx.DoubleValue(-2.9), -2},
 		{bsonx.DoubleValue(math.NaN()), 0}, {bsonx.DoubleValue(math.Inf(1)), math.MaxInt64}, {bsonx.DoubleValue(math.Inf(-1)), math.MinInt64},
-		{bsonx.DoubleValue(1e300), math.MaxInt64}, {dec("12"), 12}, {dec("12.9"), 12}, {dec("-0.5"), 0}, {dec("NaN"), 0},
+		{bsonx.DoubleValue(1e300), math.MaxInt64}, {dec("12"), 12}, {dec("12.9"), 13}, {dec("2.5"), 2}, {dec("-3.5"), -4}, {dec("-0.5"), 0}, {dec("NaN"), 0},
 		{dec("Infinity"), math.MaxInt64}, {dec("-Infinity"), math.MinInt64}, {dec("1E+30"), math.MaxInt64}, {bsonx.StringValue("1"), 0},
 	} {
 		if got := idl.ToInt64(tt.v); got != tt.want {

@@ -109,6 +109,19 @@ func dropStep(check bsonx.Doc) bsonx.Doc {
 	return b.Done()
 }
 
+// listedBefore reports whether step i creates a collection that the step before it
+// has listed: a client does not send the one when it has seen the collection in
+// the other, but the recorder's stand-in showed it none.
+func (c testCase) listedBefore(i int) bool {
+	if i == 0 {
+		return false
+	}
+	name := bsonx.Lookup(c.steps[i].command, "create")
+	listed := c.steps[i-1].command
+	return name.Type == bsonx.String && bsonx.Lookup(listed, "listCollections").Type != bsonx.Missing &&
+		bsonx.Equal(bsonx.Lookup(bsonx.Lookup(listed, "filter").Data, "name"), name)
+}
+
 // play runs one case on a server that nothing else uses at that time, and
 // returns "" when all holds. The error is of the connection, not of the case.
 func (c testCase) play(cl *client, timeout time.Duration) (string, error) {
@@ -119,7 +132,7 @@ func (c testCase) play(cl *client, timeout time.Duration) (string, error) {
 		}
 		checks := c.checks[i]
 		if len(checks) == 0 {
-			if code, failed := failure(reply); failed {
+			if code, failed := failure(reply); failed && !(code == 48 && c.listedBefore(i)) {
 				return fmt.Sprintf("step %d must succeed: error %d: %s", i, code, message(reply)), nil
 			}
 		}

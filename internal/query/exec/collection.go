@@ -37,6 +37,9 @@ type Collection struct {
 	Capped                bool
 	CappedSize, CappedMax int64
 	Clustered             bool
+	// TimeField is what each document of a time-series collection must have a date
+	// in; "" for other collections. Their _id need not be unique.
+	TimeField string
 }
 
 // Index is an index of a collection.

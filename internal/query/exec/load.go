@@ -46,7 +46,7 @@ func compile(c *catalog.Collection) (*Collection, error) {
 		out.IDIndex = spec
 		if c.ByRecordID {
 			unique := *spec
-			unique.Unique = true
+			unique.Unique = c.Type != catalog.TypeTimeseries
 			n.Spec = &unique
 			out.IDEntries = n
 		}
@@ -82,6 +82,8 @@ func (out *Collection) options(c *catalog.Collection) error {
 			if v.Type == bsonx.Object && !bsonx.IsEmpty(v.Data) {
 				out.ValidatorSpec = bsonx.Doc(v.Data)
 			}
+		case "timeseries":
+			out.TimeField = string(bsonx.Str(bsonx.Lookup(v.Data, "timeField")))
 		case "clusteredIndex":
 			out.Clustered = bsonx.Truthy(v)
 		}

@@ -10,6 +10,9 @@ import (
 // document's _id and what failed in errInfo.
 func (w *Writer) validate(doc, old bsonx.Doc) error {
 	c := w.Coll
+	if c.TimeField != "" && bsonx.Lookup(doc, c.TimeField).Type != bsonx.Date {
+		return errcode.New(errcode.BadValue, "'%s' must be present and contain a valid BSON UTC datetime value", c.TimeField)
+	}
 	if c.Validator == nil || w.Bypass || c.ValidationLevel == "off" {
 		return nil
 	}

@@ -1,0 +1,170 @@
+package command
+
+import (
+	"strings"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/idl"
+)
+
+// Time-series collections keep one row a measurement, in the order of insertion:
+// buckets are shown in listings only.
+
+// maxBucketSpan is the longest span of a bucket, in seconds: a year.
+const maxBucketSpan = 31_536_000
+
+var granularities = []string{"seconds", "minutes", "hours"}
+
+// bucketSpan is the span of buckets that a granularity implies, bucketRounding
+// what their start is rounded to; both in seconds.
+var (
+	bucketSpan     = map[string]int64{"seconds": 3600, "minutes": 86_400, "hours": 2_592_000}
+	bucketRounding = map[string]int64{"seconds": 60, "minutes": 3600, "hours": 86_400}
+)
+
+var timeseriesSpec = idl.New("timeseries",
+	idl.Field{Name: "timeField", Types: idl.String, Required: true},
+	idl.Field{Name: "metaField", Types: idl.String},
+	idl.Field{Name: "granularity", Types: idl.String, Enum: granularities},
+	idl.Field{Name: "bucketRoundingSeconds", Types: idl.Number, Min: 1, Max: maxBucketSpan},
+	idl.Field{Name: "bucketMaxSpanSeconds", Types: idl.Number, Min: 1, Max: maxBucketSpan})
+
+func checkTimeseries(v bsonx.Value) error {
+	_, _, err := parseTimeseries(v.Data)
+	return err
+}
+
+// bucketing is how a time-series collection groups measurements.
+type bucketing struct {
+	granularity       string // "" with a span of one's own
+	rounding, maxSpan int64  // seconds; rounding is 0 with a granularity
+}
+
+// parseTimeseries checks create's timeseries option.
+func parseTimeseries(d bsonx.Doc) (a *idl.Args, g bucketing, err error) {
+	a = &idl.Args{}
+	if err := timeseriesSpec.Decode(d, a); err != nil {
+		return a, g, err
+	}
+	time, meta := a.String("timeField", ""), a.String("metaField", "")
+	switch {
+	case strings.ContainsRune(time, '.'):
+		return a, g, invalidOptions("The 'timeField' cannot contain '.': %s", time)
+	case strings.ContainsRune(meta, '.'):
+		return a, g, invalidOptions("The 'metaField' cannot contain '.': %s", meta)
+	case meta == "_id":
+		return a, g, invalidOptions("'metaField' cannot be '_id'")
+	case a.Has("metaField") && meta == time:
+		return a, g, invalidOptions("'metaField' cannot be the same as 'timeField'")
+	}
+	g, err = parseBucketing(a)
+	return a, g, err
+}
+
+func parseBucketing(a *idl.Args) (g bucketing, err error) {
+	g = bucketing{granularity: a.String("granularity", ""), rounding: a.Int64("bucketRoundingSeconds", 0), maxSpan: a.Int64("bucketMaxSpanSeconds", 0)}
+	switch {
+	case g.granularity != "" && g.rounding != 0:
+		return g, invalidOptions("bucketRoundingSeconds cannot be set with a granularity")
+	case g.granularity != "" && g.maxSpan != 0 && g.maxSpan != bucketSpan[g.granularity]:
+		return g, invalidOptions("Timeseries 'bucketMaxSpanSeconds' is not configurable to a value other than the default of %d for the provided granularity", bucketSpan[g.granularity])
+	case g.granularity != "":
+		g.maxSpan = bucketSpan[g.granularity]
+		return g, nil
+	case g.rounding == 0 && (g.maxSpan == 0 || g.maxSpan == bucketSpan["seconds"]):
+		g.granularity, g.maxSpan = "seconds", bucketSpan["seconds"]
+		return g, nil
+	case g.rounding != g.maxSpan:
+		return g, invalidOptions("Timeseries 'bucketRoundingSeconds' and 'bucketMaxSpanSeconds' must be both set, and equal")
+	}
+	return g, nil
+}
+
+// appendTimeseries appends the option as it is kept: with its defaults.
+func appendTimeseries(b *bsonx.Builder, d bsonx.Doc) error {
+	a, g, err := parseTimeseries(d)
+	if err != nil {
+		return err
+	}
+	at := b.OpenDoc("timeseries")
+	b.Value("timeField", a.Get("timeField"))
+	b.Value("metaField", a.Get("metaField"))
+	g.append(b)
+	b.Close(at)
+	return nil
+}
+
+func (g bucketing) append(b *bsonx.Builder) {
+	if g.granularity != "" {
+		b.String("granularity", g.granularity)
+	} else {
+		b.Int32("bucketRoundingSeconds", int32(g.rounding))
+	}
+	b.Int32("bucketMaxSpanSeconds", int32(g.maxSpan))
+}
+
+// timeseriesIndex is the index that comes with a metaField.
+func timeseriesIndex(options bsonx.Doc) bsonx.Doc {
+	ts := bsonx.Lookup(options, "timeseries").Data
+	meta, time := bsonx.Lookup(ts, "metaField"), bsonx.Lookup(ts, "timeField")
+	if meta.Type != bsonx.String {
+		return nil
+	}
+	b := bsonx.NewDoc(nil)
+	b.Int32("v", 2)
+	k := b.OpenDoc("key")
+	b.Int32(string(bsonx.Str(meta)), 1)
+	b.Int32(string(bsonx.Str(time)), 1)
+	b.Close(k)
+	b.String("name", string(bsonx.Str(meta))+"_1_"+string(bsonx.Str(time))+"_1")
+	return b.Done()
+}
+
+// describeBuckets is the collection behind a time-series collection, as
+// listCollections shows it.
+func describeBuckets(options bsonx.Doc, uuid [16]byte, name string) bsonx.Doc {
+	time := string(bsonx.Str(bsonx.Lookup(bsonx.Lookup(options, "timeseries").Data, "timeField")))
+	b := bsonx.NewDoc(nil)
+	b.String("name", bucketsPrefix+name)
+	b.String("type", "collection")
+	o := b.OpenDoc("options")
+	v := b.OpenDoc("validator")
+	appendBucketSchema(b, time)
+	b.Close(v)
+	b.Bool("clusteredIndex", true)
+	for it := bsonx.NewIter(options); it.Next(); {
+		b.Element(it.Element())
+	}
+	b.Close(o)
+	i := b.OpenDoc("info")
+	b.Bool("readOnly", false)
+	b.Binary("uuid", 4, uuid[:])
+	b.Close(i)
+	return b.Done()
+}
+
+func appendBucketSchema(b *bsonx.Builder, time string) {
+	schema := b.OpenDoc("$jsonSchema")
+	b.String("bsonType", "object")
+	r := b.OpenArray("required")
+	for i, f := range []string{"_id", "control", "data"} {
+		b.String(bsonx.Index(i), f)
+	}
+	b.Close(r)
+	p := b.OpenDoc("properties")
+	for _, f := range []string{"control", "data", "meta"} {
+		at := b.OpenDoc(f)
+		if f != "meta" {
+			b.String("bsonType", "object")
+		}
+		if f == "data" {
+			req := b.OpenArray("required")
+			b.String("0", time)
+			b.Close(req)
+		}
+		b.Close(at)
+	}
+	b.Close(p)
+	b.Bool("additionalProperties", false)
+	b.Close(schema)
+}
