@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
 )
 
@@ -47,11 +48,12 @@ func (s *rowStore) row(i int) (exec.Row, error) {
 	if i+1 < len(s.at) {
 		to = s.at[i+1]
 	}
-	rd, err := s.file.reader(s.at[i], to)
+	rec, err := s.file.at(s.at[i], to)
 	if err != nil {
 		return exec.Row{}, err
 	}
-	return (&spilledRows{r: rd}).Next(nil)
+	n := docLen(rec)
+	return exec.Row{Doc: bsonx.Doc(rec[:n]), Meta: parseMeta(rec[n:])}, nil
 }
 
 // reset drops all rows.

@@ -83,6 +83,21 @@ func (s *spill) reader(from, to int64) (*spillReader, error) {
 	return &spillReader{r: bufio.NewReaderSize(io.NewSectionReader(s.f, from, to-from), spillBuffer)}, nil
 }
 
+// at returns the one record between two offsets, in memory of its own.
+func (s *spill) at(from, to int64) ([]byte, error) {
+	if s.w.Buffered() > 0 {
+		if err := s.w.Flush(); err != nil {
+			return nil, spillError(err)
+		}
+	}
+	buf := make([]byte, to-from)
+	if _, err := s.f.ReadAt(buf, from); err != nil {
+		return nil, spillError(err)
+	}
+	_, k := binary.Uvarint(buf)
+	return buf[k:], nil
+}
+
 func (s *spill) Close() error {
 	if s == nil || s.f == nil {
 		return nil

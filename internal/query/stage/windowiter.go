@@ -17,10 +17,16 @@ type partition struct {
 	rows  *rowStore
 	ar    *arith
 	arEnv *expr.Env
+	ticks uint32
 }
 
 // at points the environment to row i.
 func (p *partition) at(i int) error {
+	if p.ticks++; p.ticks&1023 == 0 && p.query != nil && p.query.Interrupt != nil {
+		if err := p.query.Interrupt(); err != nil {
+			return err
+		}
+	}
 	r, err := p.rows.row(i)
 	if err == nil {
 		at(p.env, r)
