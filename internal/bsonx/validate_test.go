@@ -32,13 +32,15 @@ func everyType(t testing.TB) []byte {
 
 // nested returns a document of n levels.
 func nested(n int) []byte {
-	d := []byte{5, 0, 0, 0, 0}
+	b := bsonx.NewDoc(nil)
+	open := make([]int, 0, n)
 	for range n - 1 {
-		b := bsonx.NewDoc(nil)
-		b.Doc("a", d)
-		d = b.Done()
+		open = append(open, b.OpenDoc("a"))
 	}
-	return d
+	for i := len(open) - 1; i >= 0; i-- {
+		b.Close(open[i])
+	}
+	return b.Done()
 }
 
 func TestValidateAcceptsEveryType(t *testing.T) {
