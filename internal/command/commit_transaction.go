@@ -25,29 +25,51 @@ var abortTransactionCommand = &Spec{
 	Help: "ends a transaction without a trace", Run: runAbortTransaction,
 }
 
-// txnHandle is a session's open transaction.
-type txnHandle struct{ tx *txn.Txn }
+// txnHandle is a session's open transaction. Who holds the session uses it.
+type txnHandle struct {
+	tx *txn.Txn
+	// dbs are the databases that its statements have touched: a name means the
+	// same from the first to the last of them, also when the branch moves.
+	dbs []*database
+	// cursors counts those that were opened in it; closeCursors closes them.
+	cursors      int
+	closeCursors func()
+}
 
 // Abort implements the handle of session.Transaction.
-func (h *txnHandle) Abort() { h.tx.Abort() }
+func (h *txnHandle) Abort() {
+	h.endCursors()
+	h.tx.Abort()
+}
+
+// endCursors closes the cursors of a transaction that is over.
+func (h *txnHandle) endCursors() {
+	if h.cursors > 0 {
+		h.closeCursors()
+	}
+}
 
 // sessionTxn returns the transaction that the command belongs to; the first
 // statement that asks begins it.
-func (rq *Request) sessionTxn() (*txn.Txn, error) {
+func (rq *Request) sessionTxn() (*txnHandle, error) {
 	t := rq.Session.Txn
 	if t == nil || t.Phase != session.InProgress {
 		return nil, errcode.New(errcode.NoSuchTransaction, "Given transaction number %d does not match any in-progress transactions.", rq.TxnNumber)
 	}
 	if h, ok := t.Handle.(*txnHandle); ok {
-		return h.tx, nil
+		return h, nil
 	}
 	at, err := rq.readAt()
 	if err != nil {
 		return nil, err
 	}
-	h := &txnHandle{rq.Services.Txns.Begin(txn.Options{Multi: true, ReadAt: at})}
+	h := &txnHandle{tx: rq.Services.Txns.Begin(txn.Options{Multi: true, ReadAt: at})}
+	cursors, lsid, number := rq.Services.Cursors, rq.Session.ID, rq.TxnNumber
+	h.closeCursors = func() {
+		cursors.KillWhere(func(c *session.Cursor) bool { return c.LSID == lsid && c.Txn == number })
+	}
 	t.Handle = h
-	return h.tx, nil
+	return h, nil
 }
 
 func (rq *Request) mustBeInTxn() error {
@@ -66,12 +88,15 @@ func runCommitTransaction(ctx context.Context, rq *Request, _ *bsonx.Builder) er
 		return nil // a retry of the commit
 	}
 	h, ok := t.Handle.(*txnHandle)
-	t.Handle, t.Phase = nil, session.Aborted
 	if ok {
+		rq.Session.EndTxn(session.Aborted) // unless the commit succeeds
+		h.endCursors()
 		rq.outcome = nil
 		info := rq.commitInfo()
 		if h.tx.HasWrites() {
 			h.tx.PutControl(retryKey(rq.Session.ID), rq.retryRecord(session.Committed))
+		} else {
+			info.Session = txn.SessionInfo{} // nothing to log
 		}
 		if _, err := h.tx.Commit(ctx, info); err != nil {
 			rq.Services.Stats.TxnAborted.Add(1)
@@ -81,7 +106,7 @@ func runCommitTransaction(ctx context.Context, rq *Request, _ *bsonx.Builder) er
 			return err
 		}
 	}
-	t.Phase = session.Committed
+	rq.Session.EndTxn(session.Committed)
 	rq.Services.Stats.TxnCommitted.Add(1)
 	return nil
 }
@@ -91,7 +116,7 @@ func runAbortTransaction(_ context.Context, rq *Request, _ *bsonx.Builder) error
 		return err
 	}
 	if rq.Session.Txn.Phase == session.Committed {
-		return errcode.New(errcode.TransactionCommitted, "Cannot call abortTransaction after successfully calling commitTransaction")
+		return errcode.New(errcode.TransactionCommitted, "Transaction with { txnNumber: %d } has been committed.", rq.TxnNumber)
 	}
 	if rq.Session.AbortTxn() {
 		rq.Services.Stats.TxnAborted.Add(1)

@@ -35,6 +35,11 @@ func (rq *Request) FirstBatch(ctx context.Context, reply *bsonx.Builder, c *sess
 		_ = c.Close()
 	} else {
 		id = rq.Services.Cursors.Add(c)
+		if rq.InTxn {
+			if h, ok := rq.Session.Txn.Handle.(*txnHandle); ok {
+				h.cursors++
+			}
+		}
 	}
 	reply.Int64("id", id)
 	reply.String("ns", c.NS)

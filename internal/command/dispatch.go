@@ -85,7 +85,7 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	}
 	rq.Op = op
 	d.services.Ops.Begin(ctx, op)
-	if err = d.enterTxn(rq); err == nil && !rq.repeat(b) {
+	if err = d.enterTxn(op, rq); err == nil && !rq.repeat(b) {
 		err = d.call(op, rq, b)
 	}
 	d.leaveTxn(rq, err)

@@ -229,6 +229,9 @@ func (x *modifier) row(ctx context.Context, key []byte, doc bsonx.Doc) (done boo
 		return false, errcode.New(17419, "Resulting document after update is larger than %d", bsonx.MaxDocSize)
 	}
 	x.result.changed++
+	if x.s.about.inTxn {
+		res.Doc = bytes.Clone(res.Doc) // outlives the message, which a replacement may be a part of
+	}
 	kind := txn.Update
 	if x.up.IsReplacement() {
 		kind = txn.Replace

@@ -139,22 +139,26 @@ func (rq *Request) repeat(b *bsonx.Builder) bool {
 
 // enterTxn checks the command's transaction number and takes the session, which
 // leaveTxn gives back.
-func (d *Dispatcher) enterTxn(rq *Request) error {
+func (d *Dispatcher) enterTxn(ctx context.Context, rq *Request) error {
 	if rq.TxnNumber < 0 {
 		return nil
 	}
-	rq.Session.Lock()
-	rq.locked = true
+	s, err := d.services.Sessions.CheckOut(ctx, rq.Session.ID)
+	if err != nil {
+		return err
+	}
+	rq.Session, rq.locked = s, true
 	if err := rq.loadRetry(); err != nil {
 		return err
 	}
 	life := time.Duration(d.services.Params.Int64("transactionLifetimeLimitSeconds")) * time.Second
-	err := rq.Session.Enter(session.TxnStatement{Number: rq.TxnNumber, InTxn: rq.InTxn, Start: rq.StartTxn,
+	err = s.Enter(session.TxnStatement{Number: rq.TxnNumber, InTxn: rq.InTxn, Start: rq.StartTxn,
 		Ends: rq.Spec.Flags&EndsTxn != 0, Now: d.services.Clock.Now(), Life: life})
 	if err != nil {
 		return err
 	}
 	if rq.StartTxn {
+		s.Txn.ReadLevel = rq.ReadConcern.Level
 		d.services.Stats.TxnStarted.Add(1)
 	}
 	return rq.checkTxnConcerns()
@@ -174,6 +178,9 @@ func (rq *Request) checkTxnConcerns() error {
 		return errcode.New(errcode.InvalidOptions, "The readConcern level must be either 'local' (default), 'majority' or 'snapshot' in order to run in a transaction")
 	case rq.Args.Generic.Get(idl.WriteConcern).Type != bsonx.Missing && rq.Spec.Flags&EndsTxn == 0:
 		return errcode.New(errcode.InvalidOptions, "writeConcern is not allowed within a multi-statement transaction")
+	case rq.Spec.Flags&DDL != 0 && rq.Session.Txn.ReadLevel != "" && rq.Session.Txn.ReadLevel != "local":
+		return errcode.New(errcode.InvalidOptions, "Command %s does not support this transaction's { readConcern: { level: \"%s\" } }: it takes 'local' only",
+			rq.Name, rq.Session.Txn.ReadLevel)
 	}
 	return nil
 }
@@ -215,7 +222,7 @@ var tryAgain = map[errcode.Code]bool{
 // label adds the labels that drivers decide by.
 func (rq *Request) label(e *errcode.Error) *errcode.Error {
 	switch {
-	case rq.Spec == nil || rq.TxnNumber < 0:
+	case slices.Contains(e.Labels, errcode.LabelTransientTransaction) || rq.Spec == nil || rq.TxnNumber < 0:
 		return e
 	case rq.InTxn && rq.Spec.Flags&EndsTxn == 0 && transient[e.Code],
 		rq.Spec.Flags&EndsTxn != 0 && (e.Code == errcode.NoSuchTransaction || e.Code == errcode.WriteConflict):

@@ -140,7 +140,10 @@ func statusEngine(_ *Services, b *bsonx.Builder) {
 
 func statusTransactions(s *Services, b *bsonx.Builder) {
 	b.Int64("currentActive", 0)
-	b.Int64("currentOpen", int64(s.Sessions.OpenTransactions()))
+	open, inactive := s.Sessions.OpenTransactions()
+	b.Int64("currentActive", int64(open-inactive))
+	b.Int64("currentInactive", int64(inactive))
+	b.Int64("currentOpen", int64(open))
 	b.Int64("totalStarted", s.Stats.TxnStarted.Load())
 	b.Int64("totalCommitted", s.Stats.TxnCommitted.Load())
 	b.Int64("totalAborted", s.Stats.TxnAborted.Load())

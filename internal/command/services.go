@@ -10,6 +10,7 @@ import (
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/clock"
+	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/session"
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -85,8 +86,18 @@ func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 // Expire closes sessions and cursors that were idle for too long.
 func (s *Services) Expire() {
 	s.Cursors.Expire()
-	s.Stats.TxnAborted.Add(int64(s.Sessions.ExpireTransactions()))
 	s.endCursors(s.Sessions.Expire())
+}
+
+// ExpireTransactions aborts the transactions that are open for longer than
+// transactionLifetimeLimitSeconds, and what runs in them.
+func (s *Services) ExpireTransactions() {
+	aborted, busy := s.Sessions.ExpireTransactions()
+	s.Stats.TxnAborted.Add(int64(aborted))
+	for _, id := range busy {
+		s.Ops.KillWhere(func(op *session.Op) bool { return op.LSID == id },
+			errcode.New(errcode.TransactionExceededLifetimeLimitSeconds, "the transaction was open for longer than transactionLifetimeLimitSeconds"))
+	}
 }
 
 // endCursors closes the cursors of sessions that are over.

@@ -90,5 +90,22 @@ func (rq *Request) useTxn(txn, auto, start bsonx.Value) error {
 		return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot run '%s' in a multi-document transaction.", rq.Name)
 	}
 	rq.InTxn, rq.StartTxn = true, start.Type != bsonx.Missing
+	return rq.checkTxnTarget()
+}
+
+// checkTxnTarget checks where a statement of a transaction may go, and what may
+// be the first one.
+func (rq *Request) checkTxnTarget() error {
+	if rq.Spec.Flags&EndsTxn == 0 && (rq.DB == "config" || rq.DB == "local") {
+		return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot run command against the '%s' database in a transaction.", rq.DB)
+	}
+	if v := rq.Args.At(0); v.Type == bsonx.String {
+		if name := string(bsonx.Str(v)); name == "system.profile" || name == "system.views" {
+			return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot run command against the '%s' collection in a transaction.", rq.NS(name))
+		}
+	}
+	if rq.StartTxn && (rq.Spec.Flags&EndsTxn != 0 || rq.Name == "killCursors" || rq.Name == "getMore") {
+		return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot run %s as the first operation in a multi-document transaction.", rq.Name)
+	}
 	return nil
 }

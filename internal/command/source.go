@@ -22,6 +22,7 @@ type source struct {
 	owned bool          // the command's own, not a session's transaction
 	at    txn.Timestamp // every database is read as of then; 0: now
 	dbs   []*database
+	multi *txnHandle    // the session's transaction, when it is not owned
 	empty txn.Savepoint // before any write
 }
 
@@ -46,11 +47,11 @@ type database struct {
 // openSource begins to read. In a transaction it is the session's.
 func (rq *Request) openSource(ctx context.Context) (*source, error) {
 	if rq.InTxn {
-		tx, err := rq.sessionTxn()
+		h, err := rq.sessionTxn()
 		if err != nil {
 			return nil, err
 		}
-		return &source{sv: rq.Services, about: rq.about(), tx: tx}, nil
+		return &source{sv: rq.Services, about: rq.about(), tx: h.tx, multi: h, dbs: h.dbs}, nil
 	}
 	s := &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{}), owned: true}
 	if err := rq.snapshot(ctx, s); err != nil {
@@ -91,6 +92,9 @@ func (s *source) db(ctx context.Context, name string) (*database, error) {
 	d := &database{name: name, ref: ref, ver: -1}
 	d.view = s.tx.View(ref.Levels, !ref.ReadOnly)
 	s.dbs = append(s.dbs, d)
+	if s.multi != nil {
+		s.multi.dbs = s.dbs
+	}
 	return d, s.refresh(d)
 }
 

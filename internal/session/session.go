@@ -4,6 +4,7 @@
 package session
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -31,8 +32,10 @@ type Session struct {
 	ID      SessionID
 	Created time.Time
 
-	mu      sync.Mutex
-	lastUse time.Time // guarded by Sessions.mu
+	registry *Sessions
+	held     chan struct{} // has room for one: who put it in holds the session
+	lastUse  time.Time     // guarded by Sessions.mu
+	ended    bool          // no longer in the registry; guarded by Lock
 
 	// Txn is the state that belongs to the newest transaction number: nil until
 	// a command brought one. Guarded by Lock.
@@ -42,17 +45,39 @@ type Session struct {
 	Loaded bool
 }
 
-// Lock gives the caller the session's transaction state.
-func (s *Session) Lock() { s.mu.Lock() }
+// Lock gives the caller the session's transaction state, or returns the context's
+// error when that ends first.
+func (s *Session) Lock(ctx context.Context) error {
+	if s.tryLock() {
+		return nil
+	}
+	select {
+	case s.held <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Session) tryLock() bool {
+	select {
+	case s.held <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
 
 // Unlock gives it back.
-func (s *Session) Unlock() { s.mu.Unlock() }
+func (s *Session) Unlock() { <-s.held }
 
 // Sessions is the registry of logical sessions. Safe for concurrent use.
 type Sessions struct {
 	clk clock.Clock
 	mu  sync.Mutex
 	m   map[SessionID]*Session
+	// open are the sessions with a transaction in progress, and when that expires.
+	open map[*Session]time.Time
 }
 
 // maxSessions is MongoDB's default limit of cached sessions.
@@ -60,7 +85,7 @@ const maxSessions = 1_000_000
 
 // NewSessions returns an empty registry.
 func NewSessions(clk clock.Clock) *Sessions {
-	return &Sessions{clk: clk, m: make(map[SessionID]*Session)}
+	return &Sessions{clk: clk, m: make(map[SessionID]*Session), open: make(map[*Session]time.Time)}
 }
 
 // Use returns the session with that id, which is created when there is none,
@@ -74,11 +99,28 @@ func (r *Sessions) Use(id SessionID) (*Session, error) {
 		if len(r.m) >= maxSessions {
 			return nil, errcode.New(errcode.TooManyLogicalSessions, "cannot add session into the cache: there are too many sessions; end some")
 		}
-		s = &Session{ID: id, Created: now}
+		s = &Session{ID: id, Created: now, registry: r, held: make(chan struct{}, 1)}
 		r.m[id] = s
 	}
 	s.lastUse = now
 	return s, nil
+}
+
+// CheckOut is Use and Lock: it never returns a session that was ended meanwhile.
+func (r *Sessions) CheckOut(ctx context.Context, id SessionID) (*Session, error) {
+	for {
+		s, err := r.Use(id)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Lock(ctx); err != nil {
+			return nil, err
+		}
+		if !s.ended {
+			return s, nil
+		}
+		s.Unlock()
+	}
 }
 
 // Find returns the session with that id without using it; nil if none.
@@ -88,7 +130,8 @@ func (r *Sessions) Find(id SessionID) *Session {
 	return r.m[id]
 }
 
-// End removes sessions and aborts their transactions.
+// End removes sessions and aborts their transactions; it waits for the statements
+// that run in these.
 func (r *Sessions) End(ids ...SessionID) {
 	var gone []*Session
 	r.mu.Lock()
@@ -100,7 +143,10 @@ func (r *Sessions) End(ids ...SessionID) {
 	}
 	r.mu.Unlock()
 	for _, s := range gone {
-		s.abort()
+		_ = s.Lock(context.Background())
+		s.ended = true
+		s.AbortTxn()
+		s.Unlock()
 	}
 }
 
@@ -111,7 +157,7 @@ func (r *Sessions) Expire() []SessionID {
 	var ids []SessionID
 	r.mu.Lock()
 	for id, s := range r.m {
-		if s.lastUse.Before(limit) {
+		if s.lastUse.Before(limit) && len(s.held) == 0 {
 			ids = append(ids, id)
 		}
 	}
@@ -135,9 +181,8 @@ func (r *Sessions) List() []Info {
 	out := make([]Info, 0, len(r.m))
 	for id, s := range r.m {
 		info := Info{ID: id, Created: s.Created, LastUse: s.lastUse}
-		if s.mu.TryLock() {
-			info.InTxn = s.Txn != nil && s.Txn.Phase == InProgress
-			s.mu.Unlock()
+		if _, info.InTxn = r.open[s]; info.InTxn {
+			info.InTxn = len(s.held) == 0
 		}
 		out = append(out, info)
 	}

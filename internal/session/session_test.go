@@ -43,7 +43,7 @@ func TestEnter(t *testing.T) {
 		{"a retryable write with a transaction's number", []step{{st: start(1)}, {st: retry(1), code: errcode.ConflictingOperationInProgress}, {st: next(1)}}},
 		{"expired", []step{{st: start(1)}, {st: session.TxnStatement{Number: 1, InTxn: true, Now: time.Unix(61, 0)}, code: errcode.NoSuchTransaction}}},
 	} {
-		s := &session.Session{}
+		s := checkOut(t)
 		for i, st := range tt.steps {
 			st.st.Life = time.Minute
 			if st.st.Now.IsZero() {
@@ -60,9 +60,18 @@ func TestEnter(t *testing.T) {
 	}
 }
 
+func checkOut(t *testing.T) *session.Session {
+	t.Helper()
+	s, err := session.NewSessions(clock.NewManual(time.Unix(0, 0))).CheckOut(t.Context(), session.SessionID{UUID: [16]byte{1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TestNewNumberAborts begins a second transaction: the first one's storage is let go.
 func TestNewNumberAborts(t *testing.T) {
-	s := &session.Session{}
+	s := checkOut(t)
 	h := &handle{}
 	if err := s.Enter(session.TxnStatement{Number: 1, InTxn: true, Start: true, Life: time.Minute}); err != nil {
 		t.Fatal(err)
@@ -85,12 +94,15 @@ func TestExpire(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := &handle{}
-	s.Txn = &session.Transaction{Phase: session.InProgress, Handle: h, Expires: clk.Now().Add(time.Minute)}
-	if n := r.ExpireTransactions(); n != 0 {
+	if err := s.Enter(session.TxnStatement{InTxn: true, Start: true, Now: clk.Now(), Life: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	s.Txn.Handle = h
+	if n, _ := r.ExpireTransactions(); n != 0 {
 		t.Errorf("%d transactions expired at once", n)
 	}
 	clk.Advance(61 * time.Second)
-	if n := r.ExpireTransactions(); n != 1 || !h.aborted {
+	if n, _ := r.ExpireTransactions(); n != 1 || !h.aborted {
 		t.Errorf("%d transactions expired after a minute", n)
 	}
 	clk.Advance(session.Timeout - time.Minute - time.Second)

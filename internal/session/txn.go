@@ -33,10 +33,11 @@ type Transaction struct {
 	Handle interface{ Abort() }
 	// Started and Expires bound its life.
 	Started, Expires time.Time
-	// Wrote says that a statement has changed something.
-	Wrote bool
+	// ReadLevel is the read concern's level, as its first statement gave it.
+	ReadLevel string
 	// Outcomes are the stored replies of retryable writes by statement id: the
-	// fields of the reply that a retry repeats.
+	// fields of the reply that a retry repeats; nil for one that is large and has
+	// to be read from the store.
 	Outcomes map[int32]bsonx.Doc
 }
 
@@ -95,6 +96,9 @@ func (s *Session) enterNew(st TxnStatement) error {
 	s.Txn = &Transaction{Number: st.Number, Started: st.Now}
 	if st.InTxn {
 		s.Txn.Phase, s.Txn.Expires = InProgress, st.Now.Add(st.Life)
+		s.registry.mu.Lock()
+		s.registry.open[s] = s.Txn.Expires
+		s.registry.mu.Unlock()
 	}
 	return nil
 }
@@ -124,6 +128,15 @@ func (t *Transaction) enterOpen(st TxnStatement) error {
 		"Given transaction number %d does not match any in-progress transactions: it is a retryable write's", t.Number)
 }
 
+// EndTxn moves the open transaction to another phase; its handle is the
+// caller's to end. The caller holds Lock.
+func (s *Session) EndTxn(p TxnPhase) {
+	s.Txn.Handle, s.Txn.Phase = nil, p
+	s.registry.mu.Lock()
+	delete(s.registry.open, s)
+	s.registry.mu.Unlock()
+}
+
 // AbortTxn ends the session's transaction, if one is open, without a trace, and
 // reports whether it was. The caller holds Lock.
 func (s *Session) AbortTxn() bool {
@@ -131,59 +144,49 @@ func (s *Session) AbortTxn() bool {
 	if t == nil || t.Phase != InProgress {
 		return false
 	}
-	t.Phase = Aborted
-	if t.Handle != nil {
-		t.Handle.Abort()
-		t.Handle = nil
+	h := t.Handle
+	s.EndTxn(Aborted)
+	if h != nil {
+		h.Abort()
 	}
 	return true
 }
 
-func (s *Session) abort() {
-	s.Lock()
-	defer s.Unlock()
-	s.AbortTxn()
-}
-
 // ExpireTransactions aborts the open transactions whose time is over and returns
-// how many. Those that run a statement right now are left for the next time.
-func (r *Sessions) ExpireTransactions() int {
+// how many. Those that run a statement right now are left for the next time:
+// busy names their sessions.
+func (r *Sessions) ExpireTransactions() (aborted int, busy []SessionID) {
 	now := r.clk.Now()
-	n := 0
-	for _, s := range r.all() {
-		if !s.mu.TryLock() {
+	var late []*Session
+	r.mu.Lock()
+	for s, expires := range r.open {
+		if now.After(expires) {
+			late = append(late, s)
+		}
+	}
+	r.mu.Unlock()
+	for _, s := range late {
+		if !s.tryLock() {
+			busy = append(busy, s.ID)
 			continue
 		}
-		if s.Txn != nil && s.Txn.Phase == InProgress && now.After(s.Txn.Expires) && s.AbortTxn() {
-			n++
+		if s.Txn != nil && now.After(s.Txn.Expires) && s.AbortTxn() {
+			aborted++
 		}
-		s.mu.Unlock()
+		s.Unlock()
 	}
-	return n
+	return aborted, busy
 }
 
-// OpenTransactions counts the transactions in progress, but for those that run
-// a statement right now.
-func (r *Sessions) OpenTransactions() int {
-	n := 0
-	for _, s := range r.all() {
-		if !s.mu.TryLock() {
-			continue
-		}
-		if s.Txn != nil && s.Txn.Phase == InProgress {
-			n++
-		}
-		s.mu.Unlock()
-	}
-	return n
-}
-
-func (r *Sessions) all() []*Session {
+// OpenTransactions counts the transactions in progress, and those of them that
+// run no statement right now.
+func (r *Sessions) OpenTransactions() (open, inactive int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := make([]*Session, 0, len(r.m))
-	for _, s := range r.m {
-		all = append(all, s)
+	for s := range r.open {
+		if len(s.held) == 0 {
+			inactive++
+		}
 	}
-	return all
+	return len(r.open), inactive
 }
