@@ -1,7 +1,10 @@
 package command
 
 import (
+	"bytes"
 	"context"
+	"errors"
+	"math"
 	"strconv"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -108,12 +111,17 @@ func (rq *Request) aggregateNamespace(v bsonx.Value) (stage.Namespace, error) {
 
 // nearlyOne: a decimal counts as the double that is nearest to it.
 func nearlyOne(v bsonx.Value) bool {
-	if v.Type != bsonx.Decimal128 {
-		return false
-	}
+	return v.Type == bsonx.Decimal128 && decimalDouble(v) == 1
+}
+
+// decimalDouble returns the double that is nearest to a decimal.
+func decimalDouble(v bsonx.Value) float64 {
 	h, l := bsonx.DecimalBits(v)
 	f, err := strconv.ParseFloat(bson.NewDecimal128(h, l).String(), 64)
-	return err == nil && f == 1
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return math.NaN()
+	}
+	return f
 }
 
 func runAggregate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -158,6 +166,9 @@ func (s *source) aggregate(ctx context.Context, a *aggregateArgs) (exec.Iterator
 	q, t, p, err := s.parseAggregate(ctx, a)
 	if err != nil {
 		return nil, err
+	}
+	for _, d := range a.pipeline {
+		q.wantKeys = q.wantKeys || bytes.Contains(d, []byte("indexKey"))
 	}
 	oc := q.open(a.ns)
 	if t == nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/exec"
@@ -105,7 +106,11 @@ func (b *indexBuild) begin(ctx context.Context, s *source) error {
 	}
 	b.before = countIndexes(t.entry)
 	b.after = b.before
-	missing, err := newIndexes(t.entry, b.specs)
+	specs, err := finishSpecs(t, b.specs)
+	if err != nil {
+		return err
+	}
+	missing, err := newIndexes(t.entry, specs)
 	if err != nil || len(missing) == 0 {
 		return err
 	}
@@ -298,4 +303,31 @@ func sameOptions(a, b bsonx.Doc) bool {
 
 func isIDKey(key bsonx.Doc) bool {
 	return bsonx.Len(key) == 1 && !bsonx.IsMissing(bsonx.Lookup(key, "_id"))
+}
+
+// finishSpecs gives specifications what they inherit from the collection and
+// checks their partial filters.
+func finishSpecs(t *target, specs []bsonx.Doc) ([]bsonx.Doc, error) {
+	var collation bsonx.Doc
+	if c, ok := t.coll.Collation.(*collate.Collation); ok && !c.Simple() {
+		collation = c.Spec()
+	}
+	out := make([]bsonx.Doc, len(specs))
+	for i, s := range specs {
+		n, err := index.Inherit(s, collation)
+		if err != nil {
+			return nil, err
+		}
+		compiled, err := index.Compile(n)
+		if err != nil {
+			return nil, err
+		}
+		if compiled.Partial != nil {
+			if err := exec.CheckPartial(compiled.Partial, compiled.Collator); err != nil {
+				return nil, err
+			}
+		}
+		out[i] = n
+	}
+	return out, nil
 }

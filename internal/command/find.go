@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"io"
 
@@ -84,12 +85,17 @@ func readFindArgs(name string, a *idl.Args) (*findArgs, error) {
 	switch {
 	case f.awaitData && !f.tailable:
 		return nil, errcode.New(errcode.FailedToParse, "Cannot set 'awaitData' without also setting 'tailable'")
-	case f.tailable && len(notEmpty(f.sort)) > 0:
+	case f.tailable && notEmpty(f.sort) != nil && !forwardNatural(f.sort):
 		return nil, errcode.New(errcode.BadValue, "cannot use tailable option with a sort other than {$natural: 1}")
 	case f.tailable && a.Bool("singleBatch", false):
-		return nil, errcode.New(errcode.FailedToParse, "Cannot use tailable option with the 'singleBatch' option")
+		return nil, errcode.New(errcode.BadValue, "Cannot use tailable option with the 'singleBatch' option")
 	}
 	return f, nil
+}
+
+// forwardNatural: {$natural: 1} is the order that a tailable cursor has anyway.
+func forwardNatural(sort bsonx.Doc) bool {
+	return bsonx.Len(sort) == 1 && bsonx.Equal(bsonx.Lookup(sort, "$natural"), bsonx.Int32Value(1))
 }
 
 // keep copies a document of the message for a cursor, which outlives it.
@@ -120,7 +126,8 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err != nil {
 		return err
 	}
-	it, t, err := src.find(ctx, f)
+	var st exec.Stats
+	it, t, err := src.find(ctx, f, &st)
 	if err != nil {
 		src.close()
 		return err
@@ -132,14 +139,14 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 			_ = c.Close()
 			return errcode.New(errcode.InvalidOptions, "a tailable cursor does not support readConcern level 'snapshot'")
 		}
-		c = src.tailCursor(t, f, it)
+		c = src.tailCursor(t, f, it, &st)
 	}
 	batch := int(min(rq.Args.Int64("batchSize", -1), 1<<31-1))
 	return rq.FirstBatch(ctx, b, c, batch, rq.Args.Bool("singleBatch", false))
 }
 
 // find opens the rows of a find.
-func (s *source) find(ctx context.Context, f *findArgs) (exec.Iterator, *target, error) {
+func (s *source) find(ctx context.Context, f *findArgs, st *exec.Stats) (exec.Iterator, *target, error) {
 	t, err := s.target(ctx, s.about.db, f.name)
 	if err != nil {
 		return nil, nil, err
@@ -152,7 +159,7 @@ func (s *source) find(ctx context.Context, f *findArgs) (exec.Iterator, *target,
 	if err != nil {
 		return nil, nil, err
 	}
-	it, err := fp.open(&exec.Stats{})
+	it, err := fp.open(st)
 	return it, t, err
 }
 
@@ -259,11 +266,8 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 	if fp.plan, err = t.choose(ctx, pq); err != nil {
 		return nil, err
 	}
-	if x, ok := fp.plan.Access.(*exec.IndexScan); ok && f.returnKey {
-		c := *x
-		c.KeyMeta = true
-		fp.plan.Access = &c
-	}
+	q.wantSortKey = bytes.Contains(f.projection, []byte("sortKey"))
+	q.wantKeys = f.returnKey || bytes.Contains(f.projection, []byte("indexKey"))
 	if !fp.plan.Sorted {
 		fp.sort = f.sort
 	}
@@ -342,6 +346,12 @@ func (fp *findPlan) open(st *exec.Stats) (exec.Iterator, error) {
 	if fp.counted != nil {
 		it = exec.NewCounter(it, fp.counted)
 	}
+	if fp.plan.Query.Filter.Near() != nil {
+		var err error
+		if it, err = fp.q.near(fp.t, fp.plan, it, fp.sort != nil); err != nil {
+			return nil, err
+		}
+	}
 	if fp.sort != nil {
 		limit := int64(0)
 		if f.limit > 0 {
@@ -402,8 +412,8 @@ func recordID(key []byte) int64 {
 }
 
 // tailCursor is the cursor of a tailable find.
-func (s *source) tailCursor(t *target, f *findArgs, it exec.Iterator) *session.Cursor {
-	c := session.NewCursor(t.ns(), &tail{src: s, t: t, args: f, it: it})
+func (s *source) tailCursor(t *target, f *findArgs, it exec.Iterator, st *exec.Stats) *session.Cursor {
+	c := session.NewCursor(t.ns(), &tail{src: s, t: t, args: f, it: it, first: st})
 	c.Tailable, c.AwaitData = true, f.awaitData
 	return c
 }
@@ -416,6 +426,9 @@ type tail struct {
 	args *findArgs
 	it   exec.Iterator
 	last []byte
+	// first counts the first scan: a tailable cursor on an empty collection is
+	// dead at once, as MongoDB has it. Nil later on.
+	first *exec.Stats
 }
 
 // Next implements session.Iterator.
@@ -427,8 +440,11 @@ func (c *tail) Next(ctx context.Context) (bsonx.Doc, error) {
 	}
 	row, err := c.it.Next(ctx)
 	if err == io.EOF {
+		if c.first != nil && c.first.DocsExamined == 0 {
+			return nil, io.EOF
+		}
 		_ = c.it.Close()
-		c.it = nil
+		c.it, c.first = nil, nil
 		return nil, session.ErrWait
 	}
 	if err == nil {

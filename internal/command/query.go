@@ -27,6 +27,10 @@ type query struct {
 	given bool           // the command named a collation
 	// allowDisk lets blocking stages go on on disk.
 	allowDisk bool
+	// wantKeys: something reads {$meta: "indexKey"}.
+	wantKeys bool
+	// wantSortKey: something reads {$meta: "sortKey"}.
+	wantSortKey bool
 }
 
 // newQuery prepares a statement on a collection: collation is the command's own
@@ -147,7 +151,13 @@ func (t *target) choose(ctx context.Context, pq *plan.Query) (*plan.Plan, error)
 
 // rows opens a plan's rows, filtered.
 func (q *query) rows(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
-	it := p.Access.Open(t.db.view, st)
+	a := p.Access
+	if x, ok := a.(*exec.IndexScan); ok && q.wantKeys {
+		c := *x
+		c.KeyMeta, c.Covered = true, false
+		a = &c
+	}
+	it := a.Open(t.db.view, st)
 	if p.Filter != nil && !p.Filter.MatchesAll() {
 		it = exec.NewFilter(it, p.Filter, q.env())
 	}
@@ -156,20 +166,7 @@ func (q *query) rows(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
 
 // sorted puts a sort behind it, of limit rows if that is not 0.
 func (q *query) sorted(it exec.Iterator, ns stage.Namespace, sort bsonx.Doc, limit int64) (exec.Iterator, error) {
-	b := bsonx.NewDoc(nil)
-	b.Doc("$sort", sort)
-	pipeline := []bsonx.Doc{b.Done()}
-	if limit > 0 {
-		l := bsonx.NewDoc(nil)
-		l.Int64("$limit", limit)
-		pipeline = append(pipeline, l.Done())
-	}
-	p, err := stage.Parse(pipeline, q.parse(ns))
-	if err != nil {
-		_ = it.Close()
-		return nil, err
-	}
-	return p.Open(q.open(ns), it)
+	return stage.OpenSort(q.open(ns), it, sort, q.coll, limit, q.wantSortKey)
 }
 
 // hintField takes a hint: a string or a document; other types are FailedToParse.

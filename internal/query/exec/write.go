@@ -46,7 +46,7 @@ func (w *Writer) Insert(ctx context.Context, doc bsonx.Doc) error {
 	var key []byte
 	var err error
 	if w.Coll.IDEntries != nil {
-		key, err = w.nextCapped(ctx, doc)
+		key, err = w.nextCapped(ctx)
 	} else {
 		key = w.Coll.RowKey(id)
 	}
@@ -307,11 +307,7 @@ func DuplicateKey(ns string, spec *index.Spec, values []bsonx.Value) error {
 
 // nextCapped returns the key after the last row. Rows of a capped collection are
 // in the order of insertion.
-func (w *Writer) nextCapped(ctx context.Context, doc bsonx.Doc) ([]byte, error) {
-	if w.Coll.CappedSize > 0 && int64(len(doc)) > w.Coll.CappedSize {
-		return nil, errcode.New(errcode.DocTooLargeForCapped, "object to insert exceeds cappedMaxSize. Object size: %d; capped size: %d",
-			len(doc), w.Coll.CappedSize)
-	}
+func (w *Writer) nextCapped(ctx context.Context) ([]byte, error) {
 	n, err := w.View.NextRecordID(ctx, w.Coll.ID)
 	return txn.RecordIDKey(n), err
 }

@@ -72,7 +72,7 @@ func textKey(key, spec bsonx.Doc) (bsonx.Doc, *TextOptions, error) {
 		}
 	}
 	w := bsonx.Lookup(spec, "weights")
-	if w.Type == bsonx.String && string(bsonx.Str(w)) != "$**" {
+	if w.Type == bsonx.Array || w.Type == bsonx.String && string(bsonx.Str(w)) != "$**" {
 		return nil, nil, cannot("'weights' must be an object")
 	}
 	t := compileText(spec)

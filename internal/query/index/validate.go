@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
 )
 
@@ -43,7 +44,7 @@ var optionRules = map[string]optionRule{
 	"storageEngine":           {isObject, "object", errcode.TypeMismatch},
 	"wildcardProjection":      {isObject, "object", errcode.TypeMismatch},
 	"expireAfterSeconds":      {bsonx.IsNumber, "number", errcode.CannotCreateIndex},
-	"weights":                 {func(v bsonx.Value) bool { return isObject(v) || isString(v) }, "object", errcode.TypeMismatch},
+	"weights":                 {func(v bsonx.Value) bool { return isObject(v) || isString(v) || v.Type == bsonx.Array }, "object", errcode.TypeMismatch},
 	"default_language":        {isString, "string", errcode.TypeMismatch},
 	"language_override":       {isString, "string", errcode.TypeMismatch},
 	"textIndexVersion":        {bsonx.IsNumber, "number", errcode.TypeMismatch},
@@ -63,9 +64,8 @@ var idOptions = map[string]bool{"key": true, "name": true, "ns": true, "v": true
 
 // Normalize checks the specification that a client gave to createIndexes and
 // returns it as it is stored and listed: v, key and name first, defaults of text
-// and geospatial indexes filled in, what has no effect left out. Collation and
-// partial filter are passed on as they are: who creates the index has expanded
-// the one and compiled the other.
+// and geospatial indexes filled in, what has no effect left out. A collation is expanded; {locale: "simple"} stays
+// in it until Inherit has looked at it.
 func Normalize(spec bsonx.Doc) (bsonx.Doc, error) {
 	key := bsonx.Lookup(spec, "key")
 	name := bsonx.Lookup(spec, "name")
@@ -86,7 +86,9 @@ func Normalize(spec bsonx.Doc) (bsonx.Doc, error) {
 	b.Int32("v", 2)
 	b.Doc("key", stored)
 	b.Value("name", name)
-	appendOptions(b, spec, text != nil)
+	if err := appendOptions(b, spec, text != nil); err != nil {
+		return nil, err
+	}
 	if text != nil {
 		text.appendTo(b)
 	}
@@ -101,7 +103,7 @@ func Normalize(spec bsonx.Doc) (bsonx.Doc, error) {
 }
 
 // appendOptions appends the options that are stored, in the client's order.
-func appendOptions(b *bsonx.Builder, spec bsonx.Doc, text bool) {
+func appendOptions(b *bsonx.Builder, spec bsonx.Doc, text bool) error {
 	for it := bsonx.NewIter(spec); it.Next(); {
 		k, v := string(it.Key()), it.Value()
 		switch k {
@@ -122,6 +124,12 @@ func appendOptions(b *bsonx.Builder, spec bsonx.Doc, text bool) {
 			if !bsonx.Truthy(v) {
 				continue
 			}
+		case "collation":
+			c, err := collate.Parse(v.Data)
+			if err != nil {
+				return err
+			}
+			v = bsonx.DocValue(c.Spec())
 		case "weights", "default_language", "language_override", "textIndexVersion":
 			if text {
 				continue
@@ -138,6 +146,7 @@ func appendOptions(b *bsonx.Builder, spec bsonx.Doc, text bool) {
 		}
 		b.Value(k, v)
 	}
+	return nil
 }
 
 func checkOptions(spec bsonx.Doc, key, name bsonx.Value) error {
@@ -300,6 +309,11 @@ func checkCombination(spec, key bsonx.Doc, name string) error {
 			return errcode.New(16764, "Currently hashed indexes cannot guarantee uniqueness. Use a regular index.")
 		case p.wildcard:
 			return cannot("Index type 'wildcard' does not support the unique option")
+		}
+	}
+	if c := bsonx.Lookup(spec, "collation"); isObject(c) && p.plugin == "2d" {
+		if l := bsonx.Lookup(c.Data, "locale"); !isString(l) || string(bsonx.Str(l)) != "simple" {
+			return cannot("Index type '2d' does not support collation: give collation {locale: \"simple\"}")
 		}
 	}
 	if err := checkTTL(spec, key, p); err != nil {
@@ -470,4 +484,29 @@ func checkGeo(spec bsonx.Doc) error {
 		}
 	}
 	return nil
+}
+
+// Inherit gives a normalized specification the collection's default collation
+// (nil: none) when it names none of its own, and removes an explicit simple one.
+// Errors: CannotCreateIndex (67) for an index type without collations.
+func Inherit(spec, collation bsonx.Doc) (bsonx.Doc, error) {
+	own := bsonx.Lookup(spec, "collation")
+	if own.Type == bsonx.Missing && collation == nil || own.Type == bsonx.Object && bsonx.Len(own.Data) > 1 {
+		return spec, nil
+	}
+	b := bsonx.NewDoc(nil)
+	for it := bsonx.NewIter(spec); it.Next(); {
+		if string(it.Key()) != "collation" {
+			b.Element(it.Element())
+		}
+	}
+	if own.Type == bsonx.Missing {
+		for it := bsonx.NewIter(bsonx.Lookup(spec, "key").Data); it.Next(); {
+			if v := it.Value(); isString(v) && (string(bsonx.Str(v)) == "text" || string(bsonx.Str(v)) == "2d") {
+				return nil, cannot("Index type '%s' does not support the collection's default collation: give collation {locale: \"simple\"}", bsonx.Str(v))
+			}
+		}
+		b.Doc("collation", collation)
+	}
+	return b.Done(), nil
 }

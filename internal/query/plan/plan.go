@@ -79,6 +79,11 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 			p.nodes = nil
 		}
 	}
+	if q.Filter != nil && q.Filter.Text() != nil {
+		if err := p.textIndex(); err != nil {
+			return nil, err
+		}
+	}
 	p.preds = preds(p.nodes)
 	if q.Min != nil || q.Max != nil {
 		return p.minMax(ctx)
@@ -87,6 +92,23 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 		return nil, err
 	}
 	return p.best(ctx)
+}
+
+// textIndex checks that there is an index for $text.
+func (p *planner) textIndex() error {
+	hidden := false
+	for _, ix := range p.q.Coll.Indexes {
+		if ix.Spec.TextAt() >= 0 && !ix.Building {
+			if !ix.Spec.Hidden {
+				return nil
+			}
+			hidden = true
+		}
+	}
+	if hidden {
+		return errNoPlan()
+	}
+	return errcode.New(errcode.IndexNotFound, "text index required for $text query")
 }
 
 type planner struct {
