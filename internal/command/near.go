@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -78,24 +79,45 @@ func valuesAt(dst []bsonx.Value, v bsonx.Value, path []string) []bsonx.Value {
 	return dst
 }
 
-// geoIndex finds the geospatial index on a path ("": the only one).
-func geoIndex(c *exec.Collection, path string) (field string, sphere, ok bool, n int) {
-	for _, want := range []index.Kind{index.Geo2dsphere, index.Geo2d} {
-		for _, ix := range c.Indexes {
-			if ix.Spec.Hidden || ix.Building {
-				continue
-			}
-			for _, f := range ix.Spec.Fields {
-				if f.Kind == want && (path == "" || f.Path == path) {
-					n++
-					if !ok {
-						field, sphere, ok = f.Path, want == index.Geo2dsphere, true
-					}
-				}
+// geoIndexes lists the paths of the geospatial indexes of a kind.
+func geoIndexes(c *exec.Collection, kind index.Kind) []string {
+	var out []string
+	for _, ix := range c.Indexes {
+		if ix.Spec.Hidden || ix.Building {
+			continue
+		}
+		for _, f := range ix.Spec.Fields {
+			if f.Kind == kind {
+				out = append(out, f.Path)
 			}
 		}
 	}
-	return field, sphere, ok, n
+	return out
+}
+
+// geoIndex reports whether a path has a geospatial index, and whether none of
+// them measures in the plane.
+func geoIndex(c *exec.Collection, path string) (sphere, ok bool) {
+	flat := slices.Contains(geoIndexes(c, index.Geo2d), path)
+	return !flat, flat || slices.Contains(geoIndexes(c, index.Geo2dsphere), path)
+}
+
+// geoField is the field of the only geospatial index: of a 2d index if there is
+// one, else of a 2dsphere index.
+func geoField(t *target) (string, error) {
+	for _, k := range []struct {
+		kind index.Kind
+		name string
+	}{{index.Geo2d, "2d"}, {index.Geo2dsphere, "2dsphere"}} {
+		switch paths := geoIndexes(t.coll, k.kind); len(paths) {
+		case 0:
+		case 1:
+			return paths[0], nil
+		default:
+			return "", errcode.New(errcode.IndexNotFound, "There is more than one %s index on %s; unsure which to use for $geoNear: give it the 'key' option", k.name, t.ns())
+		}
+	}
+	return "", errcode.New(errcode.IndexNotFound, "$geoNear requires a 2d or 2dsphere index, but none were found")
 }
 
 func errNoGeoIndex() error {
@@ -114,7 +136,7 @@ var byDistance = func() bsonx.Doc {
 // near puts $near's part behind rows: distances, their limits and their order.
 func (q *query) near(t *target, p *plan.Plan, it exec.Iterator, sorted bool) (exec.Iterator, error) {
 	g := p.Query.Filter.Near()
-	_, sphere, ok, _ := geoIndex(t.coll, g.Path.Name)
+	sphere, ok := geoIndex(t.coll, g.Path.Name)
 	if !ok {
 		_ = it.Close()
 		return nil, errNoGeoIndex()
@@ -141,21 +163,21 @@ func (c *collections) geoNear(ctx context.Context, ns stage.Namespace, spec bson
 	if key.Type == bsonx.String {
 		path = string(bsonx.Str(key))
 	}
-	field, sphere, ok, count := geoIndex(t.coll, path)
-	switch {
-	case !ok && path == "":
-		return nil, errcode.New(errcode.IndexNotFound, "$geoNear requires a 2d or 2dsphere index, but none were found")
-	case !ok:
+	if path == "" {
+		if path, err = geoField(t); err != nil {
+			return nil, err
+		}
+	}
+	sphere, ok := geoIndex(t.coll, path)
+	if !ok {
 		return nil, errNoGeoIndex()
-	case path == "" && count > 1:
-		return nil, errcode.New(errcode.IndexNotFound, "There is more than one 2dsphere or 2d index on %s; unsure which to use for $geoNear: give it the 'key' option", t.ns())
 	}
 	center, err := geo.ParseCenter(bsonx.Lookup(spec, "near"))
 	if err != nil {
 		return nil, err
 	}
 	center.GeoJSON = bsonx.Lookup(spec, "near").Type == bsonx.Object && bsonx.Lookup(bsonx.Lookup(spec, "near").Data, "type").Type == bsonx.String
-	n := &nearest{path: strings.Split(field, "."), center: *center, max: math.Inf(1), scale: 1,
+	n := &nearest{path: strings.Split(path, "."), center: *center, max: math.Inf(1), scale: 1,
 		sphere: center.GeoJSON || sphere || bsonx.Truthy(bsonx.Lookup(spec, "spherical"))}
 	for _, o := range []struct {
 		name string
