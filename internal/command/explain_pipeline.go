@@ -5,7 +5,6 @@ import (
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
-	"github.com/argon-db/argon/internal/query/plan"
 	"github.com/argon-db/argon/internal/query/stage"
 )
 
