@@ -291,7 +291,11 @@ func (b *builder) not(n *match.Not) (bound, bool) {
 	case *match.Compare:
 		if c.Value.Type == bsonx.Null || c.Value.Type == bsonx.Undefined {
 			if c.Op == match.Eq || c.Op == match.Lte || c.Op == match.Gte {
-				// [] is indexed below null and is not equal to null.
+				// [] is indexed below null and is not equal to null. Under an array
+				// without documents a field is indexed as null and is not equal to it.
+				if b.multikey && strings.Contains(c.Path.Name, ".") {
+					return bound{iv: allValues()}, true
+				}
 				return bound{iv: complement(Intervals{point(bsonx.NullValue)})}, true
 			}
 			return bound{iv: allValues()}, true

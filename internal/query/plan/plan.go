@@ -3,6 +3,7 @@ package plan
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -297,7 +298,7 @@ func needsField(n match.Node) bool {
 		return true
 	case *match.Not:
 		c, ok := n.Node.(*match.Compare)
-		return ok && c.Op == match.Eq && bsonx.IsNullish(c.Value)
+		return ok && c.Op == match.Eq && bsonx.IsNullish(c.Value) && !strings.Contains(c.Path.Name, ".")
 	}
 	return false
 }

@@ -92,6 +92,9 @@ func wholeObject(n match.Node) bool {
 	case *match.Exists:
 		return true
 	case *match.Compare:
+		if n.Op != match.Eq && (n.Value.Type == bsonx.Object || n.Value.Type == bsonx.Array) {
+			return true
+		}
 		return objectInside(n.Value)
 	case *match.In:
 		for _, v := range n.Values {

@@ -1,0 +1,186 @@
+package command_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"sort"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/argon-db/argon/internal/daemon"
+)
+
+var seedFlag = flag.Uint64("seed", 0, "seed of the randomized tests; 0 takes one from the clock")
+
+// TestIndexesChangeNoAnswer runs the same random queries on two collections with
+// the same documents, one of them with many indexes: the answers are the same.
+func TestIndexesChangeNoAnswer(t *testing.T) {
+	seed := *seedFlag
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("seed %d", seed)
+	g := gen{rand.New(rand.NewPCG(seed, 1))}
+	s, err := daemon.Start(daemon.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ctx := context.Background()
+	cl, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + s.Addr() + "/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cl.Disconnect(ctx) }()
+	plain, indexed := cl.Database("r").Collection("plain"), cl.Database("r").Collection("indexed")
+	for _, k := range []bson.D{{{Key: "a", Value: 1}}, {{Key: "a", Value: -1}, {Key: "b", Value: 1}}, {{Key: "b.c", Value: 1}, {Key: "b.d", Value: -1}},
+		{{Key: "c", Value: "hashed"}}, {{Key: "a", Value: 1}, {Key: "c", Value: 1}, {Key: "_id", Value: 1}}} {
+		if _, err := indexed.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: k}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := indexed.Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "b", Value: 1}}, Options: options.Index().SetSparse(true)},
+		{Keys: bson.D{{Key: "c", Value: 1}}, Options: options.Index().SetPartialFilterExpression(bson.D{{Key: "a", Value: bson.D{{Key: "$gt", Value: 2}}}})},
+		{Keys: bson.D{{Key: "$**", Value: 1}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < 200; i++ {
+		d := append(bson.D{{Key: "_id", Value: i}}, g.fields()...)
+		if _, err := indexed.InsertOne(ctx, d); err != nil {
+			continue // two arrays side by side, or an array in the hashed field
+		}
+		if _, err := plain.InsertOne(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+		if i%10 == 9 {
+			g.change(ctx, plain, indexed)
+		}
+	}
+	for i := 0; i < 400; i++ {
+		f := g.filter(2)
+		want, err1 := answer(ctx, plain, f)
+		got, err2 := answer(ctx, indexed, f)
+		if fmt.Sprint(err1) != fmt.Sprint(err2) || fmt.Sprint(want) != fmt.Sprint(got) {
+			js, _ := bson.MarshalExtJSON(f, true, false)
+			t.Fatalf("seed %d: filter %s\nwithout indexes: %v %v\nwith indexes:    %v %v", seed, js, want, err1, got, err2)
+		}
+	}
+}
+
+func answer(ctx context.Context, c *mongo.Collection, f bson.D) ([]string, error) {
+	cur, err := c.Find(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for cur.Next(ctx) {
+		out = append(out, cur.Current.String())
+	}
+	sort.Strings(out)
+	return out, cur.Err()
+}
+
+type gen struct{ *rand.Rand }
+
+func (g gen) pick(vs ...any) any { return vs[g.IntN(len(vs))] }
+
+func (g gen) scalar() any {
+	return g.pick(int32(g.IntN(6)), int64(g.IntN(6)), float64(g.IntN(12))/2, "x", "y", "xy", "", nil, true, false, bson.D{}, bson.MinKey{}, bson.MaxKey{})
+}
+
+func (g gen) value(depth int) any {
+	switch n := g.IntN(10); {
+	case n < 6 || depth == 0:
+		return g.scalar()
+	case n < 8:
+		a := bson.A{}
+		for i := g.IntN(4); i > 0; i-- {
+			a = append(a, g.value(depth-1))
+		}
+		return a
+	}
+	return g.object(depth - 1)
+}
+
+func (g gen) object(depth int) bson.D {
+	d := bson.D{}
+	for _, k := range []string{"c", "d"} {
+		if g.IntN(3) > 0 {
+			d = append(d, bson.E{Key: k, Value: g.value(depth)})
+		}
+	}
+	return d
+}
+
+func (g gen) fields() bson.D {
+	var d bson.D
+	for _, k := range []string{"a", "b", "c"} {
+		if g.IntN(5) > 0 {
+			d = append(d, bson.E{Key: k, Value: g.value(2)})
+		}
+	}
+	return d
+}
+
+func (g gen) change(ctx context.Context, plain, indexed *mongo.Collection) {
+	f := bson.D{{Key: "_id", Value: g.IntN(200)}}
+	u := bson.D{{Key: "$set", Value: bson.D{{Key: g.pick("a", "b", "c").(string), Value: g.value(2)}}}}
+	if g.IntN(4) == 0 {
+		_, _ = indexed.DeleteOne(ctx, f)
+		_, _ = plain.DeleteOne(ctx, f)
+		return
+	}
+	if _, err := indexed.UpdateOne(ctx, f, u); err == nil {
+		_, _ = plain.UpdateOne(ctx, f, u)
+	}
+}
+
+func (g gen) path() string {
+	return g.pick("a", "b", "c", "b.c", "b.d", "a.c", "c.d", "_id", "b.0", "b.0.c").(string)
+}
+
+func (g gen) cond() any {
+	switch g.IntN(12) {
+	case 0, 1, 2:
+		return g.value(1)
+	case 3, 4:
+		return bson.D{{Key: g.pick("$gt", "$gte", "$lt", "$lte", "$ne", "$eq").(string), Value: g.value(1)}}
+	case 5:
+		return bson.D{{Key: "$gte", Value: g.scalar()}, {Key: "$lt", Value: g.scalar()}}
+	case 6:
+		return bson.D{{Key: g.pick("$in", "$nin", "$all").(string), Value: bson.A{g.value(1), g.value(1)}}}
+	case 7:
+		return bson.D{{Key: "$exists", Value: g.IntN(2) == 0}}
+	case 8:
+		return bson.D{{Key: "$type", Value: g.pick("number", "string", "array", "object", "null", "bool")}}
+	case 9:
+		return bson.D{{Key: "$not", Value: bson.D{{Key: g.pick("$gt", "$lte", "$eq", "$in").(string), Value: bson.A{g.scalar()}}}}}
+	case 10:
+		return bson.D{{Key: "$elemMatch", Value: g.pick(bson.D{{Key: "c", Value: g.scalar()}, {Key: "d", Value: g.scalar()}},
+			bson.D{{Key: "$gt", Value: g.scalar()}, {Key: "$lte", Value: g.scalar()}})}}
+	}
+	return bson.Regex{Pattern: g.pick("^x", "y", "^", "x$").(string)}
+}
+
+func (g gen) filter(depth int) bson.D {
+	var f bson.D
+	for i := g.IntN(3); i >= 0; i-- {
+		if depth > 0 && g.IntN(4) == 0 {
+			a := bson.A{}
+			for j := g.IntN(2); j >= 0; j-- {
+				a = append(a, g.filter(depth-1))
+			}
+			f = append(f, bson.E{Key: g.pick("$or", "$and", "$nor").(string), Value: a})
+			continue
+		}
+		f = append(f, bson.E{Key: g.path(), Value: g.cond()})
+	}
+	return f
+}
