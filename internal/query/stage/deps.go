@@ -99,6 +99,10 @@ func exprReads(v bsonx.Value) (r reads) {
 			case "$literal":
 			case "$getField", "$setField", "$unsetField":
 				r.all = true // they read the whole document unless told otherwise
+			case "sortBy": // of $top and its like: names of fields, without "$"
+				for k := bsonx.NewIter(it.Value().Data); k.Next(); {
+					r.add(string(k.Key()))
+				}
 			default:
 				r.join(exprReads(it.Value()))
 			}
