@@ -27,6 +27,7 @@ type Options struct {
 	Dir            string // data; made when it is not there
 	Listen         string // host:port of the wire protocol; port 0 for any free one
 	HTTP           string // host:port of HTTP; "" for none
+	Profile        bool   // serve Go's profiles under /debug/pprof
 	MaxConnections int
 	DrainTimeout   time.Duration
 	LogTo          io.Writer
@@ -115,7 +116,7 @@ func (s *Server) startHTTP() error {
 		return fmt.Errorf("cannot listen on %s: %w", s.o.HTTP, err)
 	}
 	s.httpAddr = l.Addr()
-	s.http = &http.Server{Handler: rest.NewHandler(s.services), ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: rest.NewHandler(s.services, s.o.Profile), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- err

@@ -4,6 +4,7 @@ package rest
 import (
 	"io"
 	"net/http"
+	"net/http/pprof"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -12,8 +13,9 @@ import (
 	"github.com/argon-db/argon/internal/command"
 )
 
-// NewHandler returns the handler of all HTTP paths.
-func NewHandler(s *command.Services) http.Handler {
+// NewHandler returns the handler of all HTTP paths; those under /debug/pprof
+// only when profile is set.
+func NewHandler(s *command.Services, profile bool) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newMetrics(s))
 	mux := http.NewServeMux()
@@ -26,6 +28,11 @@ func NewHandler(s *command.Services) http.Handler {
 		_, _ = io.WriteString(w, "ok\n")
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	if profile {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
 	return mux
 }
 
