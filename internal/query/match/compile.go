@@ -1,6 +1,8 @@
 package match
 
 import (
+	"sync"
+
 	"sort"
 	"strings"
 
@@ -39,7 +41,23 @@ func newCompiler(o Options) *compiler {
 	if o.Scope == nil {
 		o.Scope = expr.NewScope(expr.ScopeOptions{Collation: o.Collation})
 	}
-	return &compiler{Options: o, ops: fieldOps(), tops: topOps()}
+	t := operatorTables()
+	return &compiler{Options: o, ops: t.field, tops: t.top}
+}
+
+// tables are the operator tables, made at the first use: their rows refer to the
+// compiler, so they cannot be initialized statically. They never change.
+var tables tablesOnce
+
+type tablesOnce struct {
+	once  sync.Once
+	field map[string]fieldOp
+	top   map[string]topOp
+}
+
+func operatorTables() *tablesOnce {
+	tables.once.Do(func() { tables.field, tables.top = fieldOps(), topOps() })
+	return &tables
 }
 
 func bad(format string, args ...any) error {
@@ -262,5 +280,5 @@ func not(n Node) Node {
 // StartsWithOperator reports whether the first field of a document is an
 // operator on a field's value ($gt, $in, …).
 func StartsWithOperator(doc bsonx.Doc) bool {
-	return fieldOps()[firstKey(bsonx.DocValue(doc))] != nil
+	return operatorTables().field[firstKey(bsonx.DocValue(doc))] != nil
 }

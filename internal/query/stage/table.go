@@ -2,6 +2,7 @@ package stage
 
 import (
 	"sort"
+	"sync"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/project"
@@ -34,9 +35,17 @@ type row struct {
 	parse func(arg bsonx.Value, pc *ParseContext) ([]Stage, error)
 }
 
+// rows is the table, made at the first use: its rows refer to the parser, so it
+// cannot be initialized statically. It never changes.
+var rows struct {
+	once  sync.Once
+	table []row
+}
+
 // find returns the row of a name, nil if there is none.
 func find(name string) *row {
-	t := table()
+	rows.once.Do(func() { rows.table = table() })
+	t := rows.table
 	i := sort.Search(len(t), func(i int) bool { return t[i].name >= name })
 	if i < len(t) && t[i].name == name {
 		return &t[i]

@@ -2,6 +2,7 @@ package update
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -16,7 +17,9 @@ type parser struct {
 // parseOperand compiles what an operator does to one field.
 type parseOperand func(p *parser, path string, v bsonx.Value) (operator, error)
 
-func operators() map[string]parseOperand {
+// operators are the update operators. The rows refer to nothing that refers back
+// here, and the table never changes.
+var operators = sync.OnceValue(func() map[string]parseOperand {
 	return map[string]parseOperand{
 		"$set":         parseSet,
 		"$setOnInsert": parseSetOnInsert,
@@ -33,7 +36,7 @@ func operators() map[string]parseOperand {
 		"$pull":        parsePull,
 		"$pullAll":     parsePullAll,
 	}
-}
+})
 
 func compileOperators(doc bsonx.Doc, o Options) (*Update, error) {
 	u := &Update{root: &node{}, coll: o.Collation}
