@@ -94,7 +94,9 @@ func (s *Spec) Keys(dst []Key, doc bsonx.Doc) ([]Key, Multikey, error) {
 				v[i] = HashValue(v[i])
 			}
 		case Text:
-			keys, err = s.expandText(keys, len(dst), i, doc)
+			if err = s.errTextArray(mk); err == nil {
+				keys, err = s.expandText(keys, len(dst), i, doc)
+			}
 			mk = mk.Set(len(s.Fields), i, 0)
 		case Geo2d, Geo2dsphere:
 			keys, err = s.expandGeo(keys, len(dst), i, doc)

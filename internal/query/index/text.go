@@ -4,6 +4,8 @@ import (
 	"sort"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/query/text"
 )
 
 // TextOptions are the options of a text index.
@@ -12,6 +14,7 @@ type TextOptions struct {
 	DefaultLanguage string
 	LanguageField   string
 	Version         int
+	Fields          *text.Fields // the same, compiled
 }
 
 // Weight is the weight of a path in a text index.
@@ -37,6 +40,7 @@ func compileText(spec bsonx.Doc) *TextOptions {
 		}
 	}
 	sort.Slice(t.Weights, func(i, j int) bool { return t.Weights[i].Path < t.Weights[j].Path })
+	t.Fields = t.fields()
 	return t
 }
 
@@ -44,7 +48,7 @@ func compileText(spec bsonx.Doc) *TextOptions {
 // fields become _fts and _ftsx, their names go to the weights. For another
 // index it returns the key as it is and no options.
 func textKey(key, spec bsonx.Doc) (bsonx.Doc, *TextOptions, error) {
-	text, after, stored := 0, false, false
+	fields, after, stored := 0, false, false
 	for it := bsonx.NewIter(key); it.Next(); {
 		v := it.Value()
 		isText := v.Type == bsonx.String && string(bsonx.Str(v)) == "text"
@@ -52,13 +56,13 @@ func textKey(key, spec bsonx.Doc) (bsonx.Doc, *TextOptions, error) {
 		case isText && after:
 			return nil, nil, cannot("'text' fields in index must all be adjacent")
 		case isText:
-			text++
+			fields++
 			stored = stored || string(it.Key()) == "_fts"
-		case text > 0:
+		case fields > 0:
 			after = true
 		}
 	}
-	if text == 0 {
+	if fields == 0 {
 		return key, nil, nil
 	}
 	if c := bsonx.Lookup(spec, "collation"); c.Type == bsonx.Object {
@@ -130,16 +134,57 @@ func (t *TextOptions) appendTo(b *bsonx.Builder) {
 	b.Int32("textIndexVersion", int32(t.Version))
 }
 
-// expandText: see tokenize.go, once there: no terms yet.
+// fields is what the text package needs to know of an index.
+func (t *TextOptions) fields() *text.Fields {
+	f := &text.Fields{Default: text.LanguageOf(t.DefaultLanguage), Override: t.LanguageField}
+	if f.Default == nil {
+		f.Default = text.LanguageOf("none")
+	}
+	for _, w := range t.Weights {
+		if w.Path == "$**" {
+			f.Wildcard = true
+		} else {
+			f.Weights = append(f.Weights, text.Weight{Path: w.Path, Weight: w.Weight})
+		}
+	}
+	return f
+}
+
+// expandText makes a key of each term: the term stands for _fts and its score
+// for _ftsx, which follows it. A document without terms has no key.
 func (s *Spec) expandText(keys []Key, from, field int, doc bsonx.Doc) ([]Key, error) {
-	return keys[:from], nil
+	if len(keys) == from {
+		return keys, nil
+	}
+	scores, err := s.TextOpts.Fields.Terms(doc)
+	if err != nil {
+		return nil, err
+	}
+	base := keys[from]
+	keys = keys[:from]
+	terms := make([]string, 0, len(scores))
+	for t := range scores {
+		terms = append(terms, t)
+	}
+	sort.Strings(terms)
+	for _, t := range terms {
+		vals := append([]bsonx.Value(nil), base.Values...)
+		vals[field] = bsonx.StringValue(text.Key(t))
+		vals[field+1] = bsonx.DoubleValue(scores[t])
+		keys = append(keys, Key{vals, base.None &^ (3 << field)})
+	}
+	return keys, nil
+}
+
+// errTextArray: the other fields of a text index may not be arrays.
+func (s *Spec) errTextArray(mk Multikey) error {
+	for i, f := range s.Fields {
+		if i < len(mk) && mk[i] != 0 {
+			return errcode.New(errcode.CannotBuildIndexKeys, "Field '%s' of text index contains an array in document", f.Path)
+		}
+	}
+	return nil
 }
 
 // SupportedLanguage reports whether a text index can have this language.
-func SupportedLanguage(name string) bool { return languages[name] }
-
-var languages = map[string]bool{"none": true, "danish": true, "da": true, "dutch": true, "nl": true,
-	"english": true, "en": true, "finnish": true, "fi": true, "french": true, "fr": true, "german": true, "de": true,
-	"hungarian": true, "hu": true, "italian": true, "it": true, "norwegian": true, "nb": true, "portuguese": true, "pt": true,
-	"romanian": true, "ro": true, "russian": true, "ru": true, "spanish": true, "es": true, "swedish": true, "sv": true,
-	"turkish": true, "tr": true}
+func SupportedLanguage(name string) bool { return text.LanguageOf(name) != nil }

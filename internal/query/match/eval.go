@@ -78,11 +78,16 @@ func (n *Not) matchValue(env *expr.Env, v bsonx.Value) (bool, error) {
 	return !ok && err == nil, err
 }
 
-func (*True) match(*expr.Env, []byte, *details) (bool, error)   { return true, nil }
-func (*True) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return true, nil }
-func (*False) match(*expr.Env, []byte, *details) (bool, error)  { return false, nil }
-func (*False) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return false, nil }
-func (*Text) match(*expr.Env, []byte, *details) (bool, error)   { return true, nil }
+func (*True) match(*expr.Env, []byte, *details) (bool, error)  { return true, nil }
+func (*True) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return true, nil }
+func (*False) match(*expr.Env, []byte, *details) (bool, error) { return false, nil }
+func (*False) matchValue(*expr.Env, bsonx.Value) (bool, error) { return false, nil }
+
+// A $text was decided by who found the document in the text index. In a $or, a
+// document that was found otherwise has metadata without a score.
+func (*Text) match(env *expr.Env, _ []byte, _ *details) (bool, error) {
+	return env == nil || env.Meta == nil || !bsonx.IsMissing(env.Meta.TextScore), nil
+}
 func (*Text) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return true, nil }
 func (*Where) matchValue(*expr.Env, bsonx.Value) (bool, error)  { return false, nil }
 func (*Expr) matchValue(*expr.Env, bsonx.Value) (bool, error)   { return false, nil }

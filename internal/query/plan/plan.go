@@ -86,6 +86,9 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 		}
 	}
 	p.preds = preds(p.nodes)
+	if q.Filter != nil && q.Filter.Text() != nil {
+		return p.textPlan(ctx, q.Filter.Text())
+	}
 	if q.Min != nil || q.Max != nil {
 		return p.minMax(ctx)
 	}
