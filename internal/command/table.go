@@ -10,6 +10,7 @@ func table() []*Spec {
 		buildInfoCommand,
 		bulkWriteCommand,
 		cloneCollectionAsCappedCommand,
+		collModCommand,
 		commitTransactionCommand,
 		connectionStatusCommand,
 		connPoolStatsCommand,

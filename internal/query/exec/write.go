@@ -166,7 +166,7 @@ func (w *Writer) addKeys(ctx context.Context, ix *Index, doc bsonx.Doc, id []byt
 }
 
 func (w *Writer) put(ctx context.Context, ix *Index, e *entry, id []byte) error {
-	err := w.View.PutEntry(ctx, w.Coll.ID, ix.ID, e.key, id, e.payload, ix.Spec.Unique)
+	err := w.View.PutEntry(ctx, w.Coll.ID, ix.ID, e.key, id, e.payload, ix.Spec.Unique || ix.Spec.PrepareUnique && !ix.Building)
 	if err != nil {
 		return w.explain(err, ix.Spec, e.values)
 	}

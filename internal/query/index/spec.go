@@ -39,10 +39,12 @@ type Spec struct {
 	KeyPattern bsonx.Doc
 	Fields     []Field
 	Unique     bool
-	Sparse     bool
-	Hidden     bool
-	Clustered  bool
-	IsID       bool // the index on _id that every collection has
+	// PrepareUnique refuses new duplicates, while old ones may be there.
+	PrepareUnique bool
+	Sparse        bool
+	Hidden        bool
+	Clustered     bool
+	IsID          bool // the index on _id that every collection has
 	// Partial is the partialFilterExpression, or nil. Keys does not look at it:
 	// who writes entries matches the document first.
 	Partial bsonx.Doc
@@ -76,6 +78,8 @@ func Compile(spec bsonx.Doc) (*Spec, error) {
 			s.KeyPattern = bsonx.Doc(v.Data)
 		case "unique":
 			s.Unique = bsonx.Truthy(v)
+		case "prepareUnique":
+			s.PrepareUnique = bsonx.Truthy(v)
 		case "sparse":
 			s.Sparse = bsonx.Truthy(v)
 		case "hidden":
