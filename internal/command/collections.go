@@ -130,11 +130,3 @@ func viewCollation(t *target) bsonx.Collator {
 	}
 	return nil
 }
-
-// Source implements stage.Collections.
-func (c *collections) Source(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace, name string, spec bsonx.Value) (exec.Iterator, error) {
-	if name == "$geoNear" {
-		return c.geoNear(ctx, ns, bsonx.Doc(spec.Data))
-	}
-	return nil, errcode.New(errcode.NotImplemented, "%s is not there yet", name)
-}

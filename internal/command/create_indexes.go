@@ -293,7 +293,7 @@ func sameSignature(a, b bsonx.Doc) bool {
 }
 
 func sameOptions(a, b bsonx.Doc) bool {
-	for _, f := range []string{"unique", "sparse", "expireAfterSeconds", "weights", "default_language"} {
+	for _, f := range []string{"unique", "sparse", "hidden", "expireAfterSeconds", "weights", "default_language"} {
 		if !bsonx.Equal(bsonx.Lookup(a, f), bsonx.Lookup(b, f)) {
 			return false
 		}

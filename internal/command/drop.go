@@ -28,7 +28,7 @@ var dropDatabaseCommand = &Spec{
 
 // checkOne is the one value that dropDatabase takes.
 func checkOne(v bsonx.Value) error {
-	if !isOne(v) {
+	if idl.ToInt64(v) != 1 {
 		return errcode.New(5255100, "Have to pass 1 as 'drop' parameter")
 	}
 	return nil
@@ -55,6 +55,7 @@ func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 	if err != nil || was == nil {
 		return err
 	}
+	rq.Services.plans.forget(planKey{rq.DB, was.ID})
 	if was.Type != catalog.TypeView {
 		reply.Int32("nIndexesWas", int32(countIndexes(was)))
 	}

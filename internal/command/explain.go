@@ -140,7 +140,7 @@ func (x *explained) body(ctx context.Context, b *bsonx.Builder, v verbosity) err
 		filter = plan.FilterDoc(x.plan.Query.Filter.Root())
 	}
 	b.Doc("parsedQuery", filter)
-	b.Bool("indexFilterSet", false)
+	b.Bool("indexFilterSet", x.plan != nil && x.plan.Query.FilterSet)
 	b.String("queryHash", shapeHash(filter, false))
 	b.String("planCacheShapeHash", shapeHash(filter, false))
 	b.String("planCacheKey", shapeHash(filter, true))

@@ -246,6 +246,7 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 		if err != nil {
 			return nil, err
 		}
+		pq.Projection = f.projection
 		pq.Needed, pq.All = coverPaths(f.projection)
 	}
 	if t.coll == nil {

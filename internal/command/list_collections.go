@@ -42,17 +42,12 @@ func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) 
 	}
 	nameOnly := rq.Args.Bool("nameOnly", false)
 	docs := describeAll(d.snap)
-	if f := rq.optionalDoc("filter"); f != nil {
-		if docs, err = rq.kept(ctx, f, docs); err != nil {
-			return err
-		}
-	}
-	if nameOnly {
+	if nameOnly { // before the filter, which then sees no more than this
 		for i := range docs {
 			docs[i] = onlyName(docs[i])
 		}
 	}
-	return rq.inBatches(ctx, reply, "$cmd.listCollections", docs)
+	return rq.listed(ctx, reply, "$cmd.listCollections", docs)
 }
 
 // describeAll lists the namespaces of a database, those that are only shown

@@ -146,7 +146,17 @@ func (r reader) Sample(ctx context.Context, _ *exec.Collection, a exec.Access, l
 // choose plans a query on a target that is a collection.
 func (t *target) choose(ctx context.Context, pq *plan.Query) (*plan.Plan, error) {
 	pq.Coll = t.coll
-	return plan.Choose(ctx, pq, reader{t.db})
+	sv := t.db.sv
+	sv.plans.restrict(t.db.name, pq)
+	p, err := plan.Choose(ctx, pq, reader{t.db})
+	if err != nil {
+		return nil, err
+	}
+	if x, ok := p.Access.(*exec.IndexScan); ok {
+		sv.uses.add(planKey{t.db.name, t.coll.ID}, x.Index.Spec.Name)
+		sv.plans.note(t.db.name, pq, p, sv.Clock.Now().UnixMilli())
+	}
+	return p, nil
 }
 
 // rows opens a plan's rows, filtered.

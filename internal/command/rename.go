@@ -17,7 +17,7 @@ var renameCollectionCommand = &Spec{
 	Args: idl.Command("renameCollection",
 		idl.Field{Name: "renameCollection", Types: idl.String, Required: true},
 		idl.Field{Name: "to", Types: idl.String, Required: true},
-		idl.Field{Name: "dropTarget", Types: idl.Bool | idl.Binary, Check: checkDropTarget},
+		idl.Field{Name: "dropTarget", Types: idl.Bool | idl.Binary | idl.Null, Check: checkDropTarget},
 		idl.Field{Name: "stayTemp", Types: idl.SafeBool},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}),
 	Flags: AdminOnly | DDL | APIv1,
@@ -26,6 +26,9 @@ var renameCollectionCommand = &Spec{
 }
 
 func checkDropTarget(v bsonx.Value) error {
+	if v.Type == bsonx.Null {
+		return idl.WrongType("renameCollection.dropTarget", v.Type, idl.Bool)
+	}
 	if v.Type == bsonx.Binary {
 		if sub, data := bsonx.Bin(v); sub != 4 || len(data) != 16 {
 			return idl.WrongType("renameCollection.dropTarget", v.Type, idl.Bool)

@@ -53,6 +53,8 @@ type Services struct {
 	concerns    defaultConcerns
 	profiles    profiles
 	fsyncLock   fsyncLock
+	plans       planCache
+	uses        indexUses
 	quiesce     chan struct{}
 	quiesceOnce sync.Once
 }

@@ -37,6 +37,7 @@ type about struct {
 
 // database is one database (a branch, perhaps at a point) in a source.
 type database struct {
+	sv   *Services
 	name string
 	ref  *branch.Ref
 	view *txn.View
@@ -89,7 +90,7 @@ func (s *source) db(ctx context.Context, name string) (*database, error) {
 			return nil, err
 		}
 	}
-	d := &database{name: name, ref: ref, ver: -1}
+	d := &database{sv: s.sv, name: name, ref: ref, ver: -1}
 	d.view = s.tx.View(ref.Levels, !ref.ReadOnly)
 	s.dbs = append(s.dbs, d)
 	if s.multi != nil {

@@ -122,6 +122,11 @@ func (c testCase) listedBefore(i int) bool {
 		bsonx.Equal(bsonx.Lookup(bsonx.Lookup(listed, "filter").Data, "name"), name)
 }
 
+// isListIndexes: drivers take it as no indexes when there is no collection.
+func isListIndexes(command bsonx.Doc) bool {
+	return bsonx.Lookup(command, "listIndexes").Type != bsonx.Missing
+}
+
 // play runs one case on a server that nothing else uses at that time, and
 // returns "" when all holds. The error is of the connection, not of the case.
 func (c testCase) play(cl *client, timeout time.Duration) (string, error) {
@@ -132,7 +137,7 @@ func (c testCase) play(cl *client, timeout time.Duration) (string, error) {
 		}
 		checks := c.checks[i]
 		if len(checks) == 0 {
-			if code, failed := failure(reply); failed && !(code == 48 && c.listedBefore(i)) {
+			if code, failed := failure(reply); failed && !(code == 48 && c.listedBefore(i)) && !(code == 26 && isListIndexes(s.command)) {
 				return fmt.Sprintf("step %d must succeed: error %d: %s", i, code, message(reply)), nil
 			}
 		}

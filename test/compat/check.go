@@ -203,6 +203,9 @@ func (m matcher) list(path string, got, want bsonx.Value, bag bool) string {
 }
 
 func (m matcher) docConditions(kind string, reply bsonx.Doc, want bsonx.Value) string {
+	if code, failed := failure(reply); failed {
+		return "want documents, got " + outcome(code, failed, reply)
+	}
 	docs := bsonx.Values(nil, lookupPath(bsonx.DocValue(reply), "cursor.firstBatch").Data)
 	if kind == "docsHave" {
 		for _, d := range docs {
@@ -266,9 +269,11 @@ func (m matcher) condition(name string, got, want bsonx.Value) bool {
 		w, _ := bsonx.IntegralOK(want)
 		return name == "len" && n == w || name == "byteLen" && n == w || name == "lenGt" && n > w || name == "lenLte" && n <= w
 	case "contains", "notContains":
+		part := m
+		part.partial = true
 		has := got.Type == bsonx.String && bytes.Contains(bsonx.Str(got), bsonx.Str(want))
 		for _, v := range elements(got) {
-			has = has || m.equal("", v, want) == ""
+			has = has || part.equal("", v, want) == ""
 		}
 		return has == (name == "contains")
 	case "containsElement":

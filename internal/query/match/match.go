@@ -51,6 +51,9 @@ type Filter struct {
 	spec bsonx.Doc
 }
 
+// Spec returns what the filter was compiled from.
+func (f *Filter) Spec() bsonx.Doc { return f.spec }
+
 // needs are facts about the whole tree.
 type needs struct {
 	text   *Text

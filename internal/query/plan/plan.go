@@ -34,6 +34,10 @@ type Query struct {
 	NeedKeys bool
 	// Count: the caller wants to know how many, not which.
 	Count bool
+	// Projection is a part of the query's shape, which index filters are for.
+	// FilterSet: Coll has only the indexes that such a filter allows.
+	Projection bsonx.Doc
+	FilterSet  bool
 	// Explain keeps the plans that were not chosen.
 	Explain bool
 }
