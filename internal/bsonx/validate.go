@@ -11,7 +11,7 @@ import (
 
 // MaxMessageDepth is the deepest nesting of a message: a stored document's
 // MaxDepth and room for the command around it, as MongoDB has it.
-const MaxMessageDepth = 200
+const MaxMessageDepth = 201
 
 // Validate checks that doc is one whole well-formed BSON document: exact
 // lengths, known types, UTF-8 names and strings, booleans 0 or 1, and at most

@@ -135,6 +135,11 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 	if err != nil {
 		return nil, err
 	}
+	if name != "$collStats" && t.isView() {
+		if t, _, err = s.resolveView(ctx, t, nil, false); err != nil {
+			return nil, err
+		}
+	}
 	var docs []bsonx.Doc
 	switch name {
 	case "$collStats":

@@ -80,163 +80,6 @@ func (rq *Request) indexSpecs() ([]bsonx.Doc, error) {
 	return out, nil
 }
 
-// indexBuild is one createIndexes command.
-type indexBuild struct {
-	rq            *Request
-	name          string
-	specs         []bsonx.Doc
-	added         []string
-	created       bool
-	staged        bool
-	before, after int
-}
-
-// begin adds the indexes to the catalog and fills them if that is quick.
-func (b *indexBuild) begin(ctx context.Context, s *source) error {
-	b.added, b.created, b.staged = nil, false, false
-	t, err := s.writable(ctx, b.rq.DB, b.name, false)
-	if err != nil {
-		return err
-	}
-	if t.coll == nil {
-		if t, err = s.writable(ctx, b.rq.DB, b.name, true); err != nil {
-			return err
-		}
-		b.created = true
-	}
-	b.before = countIndexes(t.entry)
-	b.after = b.before
-	specs, err := finishSpecs(t, b.specs)
-	if err != nil {
-		return err
-	}
-	missing, err := newIndexes(t.entry, specs)
-	if err != nil || len(missing) == 0 {
-		return err
-	}
-	if b.before+len(missing) > maxIndexes {
-		return errcode.New(errcode.CannotCreateIndex, "add index fails, too many indexes for %s key:%s", t.ns(), bsonx.Lookup(missing[0], "key").Data)
-	}
-	entry, err := s.sv.Catalog.AddIndexes(ctx, t.db.view, b.name, missing)
-	if err != nil {
-		return err
-	}
-	b.after = countIndexes(entry)
-	for _, ix := range entry.Indexes[len(t.entry.Indexes):] {
-		b.added = append(b.added, ix.Name)
-	}
-	n, _, err := t.db.view.Count(entry.ID)
-	if err != nil {
-		return err
-	}
-	if n > smallBuild && !b.rq.InTxn {
-		b.staged = true
-		return b.setBuilding(ctx, s, t, true)
-	}
-	coll, err := exec.Compile(entry)
-	if err != nil {
-		return err
-	}
-	return b.fillAll(ctx, s, t, coll)
-}
-
-// fillAll builds all new indexes within the transaction.
-func (b *indexBuild) fillAll(ctx context.Context, s *source, t *target, coll *exec.Collection) error {
-	q, err := s.newQuery(ctx, t, nil, nil)
-	if err != nil {
-		return err
-	}
-	w := &exec.Writer{View: t.db.view, Coll: coll, NS: t.ns(), Env: q.env()}
-	for _, name := range b.added {
-		if _, err := w.Fill(ctx, coll.Index(name), nil, 1<<62); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// setBuilding marks the new indexes: writes maintain them, reads do not use them.
-func (b *indexBuild) setBuilding(ctx context.Context, s *source, t *target, on bool) error {
-	_, err := s.sv.Catalog.Update(ctx, t.db.view, b.name, catalog.Change{}, func(c *catalog.Collection) error {
-		list := append([]*catalog.Index(nil), c.Indexes...)
-		for i, ix := range list {
-			for _, name := range b.added {
-				if ix.Name == name {
-					n := *ix
-					n.Building = on
-					list[i] = &n
-				}
-			}
-		}
-		c.Indexes = list
-		return nil
-	})
-	return err
-}
-
-// fill builds the indexes step by step, each step a commit, and opens them to
-// readers at the end. If a document cannot be indexed the indexes are dropped.
-func (b *indexBuild) fill(ctx context.Context) error {
-	var err error
-	for _, name := range b.added {
-		if err = b.fillOne(ctx, name); err != nil {
-			break
-		}
-	}
-	if err == nil {
-		return b.rq.write(ctx, func(s *source) error {
-			t, err := s.writable(ctx, b.rq.DB, b.name, false)
-			if err != nil {
-				return err
-			}
-			return b.setBuilding(ctx, s, t, false)
-		})
-	}
-	undo := b.rq.write(context.WithoutCancel(ctx), func(s *source) error {
-		d, err := s.changeable(ctx, b.rq.DB)
-		if err != nil {
-			return err
-		}
-		_, err = s.sv.Catalog.DropIndexes(context.WithoutCancel(ctx), d.view, b.name, b.added)
-		return err
-	})
-	if undo != nil {
-		b.rq.Services.Log.Error("an index build failed and its indexes could not be dropped", "ns", b.rq.NS(b.name), "indexes", b.added, "error", undo)
-	}
-	return err
-}
-
-func (b *indexBuild) fillOne(ctx context.Context, name string) error {
-	var next []byte
-	for {
-		var from []byte
-		err := b.rq.write(ctx, func(s *source) error {
-			t, err := s.writable(ctx, b.rq.DB, b.name, false)
-			if err != nil {
-				return err
-			}
-			ix := (*exec.Index)(nil)
-			if t.coll != nil {
-				ix = t.coll.Index(name)
-			}
-			if ix == nil {
-				return errcode.New(errcode.IndexBuildAborted, "Index build failed: the collection or the index %s was dropped meanwhile", name)
-			}
-			q, err := s.newQuery(ctx, t, nil, nil)
-			if err != nil {
-				return err
-			}
-			w := &exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Env: q.env()}
-			from, err = w.Fill(ctx, ix, next, buildStep)
-			return err
-		})
-		if err != nil || from == nil {
-			return err
-		}
-		next = from
-	}
-}
-
 // newIndexes returns the specifications that the collection does not have yet.
 // Errors: IndexKeySpecsConflict for a name that is taken, IndexOptionsConflict
 // for the same key with other options or another name.
@@ -284,7 +127,7 @@ func hasIndex(known []bsonx.Doc, spec bsonx.Doc) (bool, error) {
 // side: collation and partial filter (MongoDB's manual, "createIndexes", "Multiple
 // indexes with the same key pattern").
 func sameSignature(a, b bsonx.Doc) bool {
-	for _, f := range []string{"collation", "partialFilterExpression", "sparse", "unique"} {
+	for _, f := range []string{"collation", "partialFilterExpression", "sparse", "unique", "wildcardProjection"} {
 		if !bsonx.Equal(bsonx.Lookup(a, f), bsonx.Lookup(b, f)) {
 			return false
 		}
@@ -324,6 +167,11 @@ func finishSpecs(t *target, specs []bsonx.Doc) ([]bsonx.Doc, error) {
 		}
 		if compiled.Partial != nil {
 			if err := exec.CheckPartial(compiled.Partial, compiled.Collator); err != nil {
+				return nil, err
+			}
+		}
+		if t.entry.Type == catalog.TypeTimeseries {
+			if err := checkTimeseriesIndex(t.entry, compiled); err != nil {
 				return nil, err
 			}
 		}

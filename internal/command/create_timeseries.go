@@ -4,7 +4,10 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/index"
 )
 
 // Time-series collections keep one row a measurement, in the order of insertion:
@@ -118,6 +121,32 @@ func timeseriesIndex(options bsonx.Doc) bsonx.Doc {
 	b.Close(k)
 	b.String("name", string(bsonx.Str(meta))+"_1_"+string(bsonx.Str(time))+"_1")
 	return b.Done()
+}
+
+// checkTimeseriesIndex checks an index of a time-series collection: it is never
+// unique or on text, documents expire by their time only, and a filter then looks
+// at the meta field only.
+func checkTimeseriesIndex(c *catalog.Collection, ix *index.Spec) error {
+	ts := c.Option("timeseries").Data
+	time, meta := string(stringOr(bsonx.Lookup(ts, "timeField"))), string(stringOr(bsonx.Lookup(ts, "metaField")))
+	switch {
+	case ix.Unique || ix.PrepareUnique:
+		return invalidOptions("Unique indexes are not supported on time-series collections")
+	case ix.TextAt() >= 0:
+		return invalidOptions("Text indexes are not supported on time-series collections")
+	case ix.Partial != nil && !bsonx.Equal(docValue(ix.Collation), docValue(docOrNil(c.Option("collation")))):
+		return errcode.New(errcode.IndexOptionsConflict, "A partial index of a time-series collection must have the collection's collation")
+	case ix.ExpireAfter < 0:
+		return nil
+	case bsonx.IsMissing(bsonx.Lookup(ix.KeyPattern, time)):
+		return invalidOptions("TTL indexes on time-series collections must be on the time field '%s'", time)
+	}
+	for it := bsonx.NewIter(ix.Partial); it.Next(); {
+		if field, _, _ := strings.Cut(string(it.Key()), "."); meta == "" || field != meta {
+			return invalidOptions("The filter of a TTL index on a time-series collection may only be on the meta field")
+		}
+	}
+	return nil
 }
 
 // describeBuckets is the collection behind a time-series collection, as

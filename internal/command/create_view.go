@@ -34,6 +34,11 @@ func (s *source) checkView(ctx context.Context, t *target, options bsonx.Doc) er
 	if _, err := stage.Parse(pipeline, pc); err != nil {
 		return err
 	}
+	for _, d := range pipeline {
+		if !bsonx.IsMissing(bsonx.Lookup(d, "$changeStream")) {
+			return errcode.New(errcode.OptionNotSupportedOnView, "$changeStream cannot be used in a view definition")
+		}
+	}
 	g := viewGraph{snap: t.db.snap, root: t.name, collation: bsonx.Lookup(options, "collation"), height: map[string]int{}}
 	depth, err := g.visit(on, pipeline)
 	if err != nil {

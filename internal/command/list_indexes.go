@@ -55,6 +55,7 @@ func runListIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) erro
 		}
 	}
 	for i := range docs {
+		docs[i] = withDoubles(docs[i])
 		if info {
 			b := bsonx.NewDoc(nil)
 			b.Doc("spec", docs[i])
@@ -62,6 +63,16 @@ func runListIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) erro
 		}
 	}
 	return rq.inBatches(ctx, reply, name, docs)
+}
+
+// withDoubles shows the bounds of a 2d index as doubles, as MongoDB's reply has them.
+func withDoubles(spec bsonx.Doc) bsonx.Doc {
+	for _, f := range []string{"min", "max"} {
+		if v := bsonx.Lookup(spec, f); bsonx.IsNumber(v) && v.Type != bsonx.Double {
+			spec = withField(spec, f, bsonx.DoubleValue(idl.ToFloat64(v)))
+		}
+	}
+	return spec
 }
 
 // shownIndexes are the indexes of a namespace that is only shown: system.views,

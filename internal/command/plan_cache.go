@@ -180,7 +180,7 @@ func (c *planCache) note(db string, pq *plan.Query, p *plan.Plan, now int64) {
 	if pq.Filter != nil {
 		e.query = cloneDoc(pq.Filter.Spec())
 	}
-	e.index = scan.Index.Spec.Name
+	e.index = scan.Spec.Name
 	m[hash] = e
 }
 

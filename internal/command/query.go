@@ -153,7 +153,7 @@ func (t *target) choose(ctx context.Context, pq *plan.Query) (*plan.Plan, error)
 		return nil, err
 	}
 	if x, ok := p.Access.(*exec.IndexScan); ok {
-		sv.uses.add(planKey{t.db.name, t.coll.ID}, x.Index.Spec.Name)
+		sv.uses.add(planKey{t.db.name, t.coll.ID}, x.Spec.Name)
 		sv.plans.note(t.db.name, pq, p, sv.Clock.Now().UnixMilli())
 	}
 	return p, nil

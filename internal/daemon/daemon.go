@@ -128,6 +128,12 @@ func (s *Server) startHTTP() error {
 // background closes idle cursors and sessions and keeps the store tidy.
 func (s *Server) background(ctx context.Context) {
 	defer close(s.idle)
+	resumed := make(chan struct{})
+	go func() {
+		defer close(resumed)
+		command.ResumeIndexBuilds(ctx, s.services)
+	}()
+	defer func() { <-resumed }()
 	t := time.NewTicker(30 * time.Second)
 	defer t.Stop()
 	for {

@@ -60,7 +60,7 @@ var optionRules = map[string]optionRule{
 
 // idOptions are what the specification of the _id index may have.
 var idOptions = map[string]bool{"key": true, "name": true, "ns": true, "v": true, "collation": true,
-	"clustered": true, "unique": true, "hidden": true, "background": true, "dropDups": true}
+	"clustered": true, "unique": true, "hidden": true, "sparse": true, "background": true, "dropDups": true}
 
 // Normalize checks the specification that a client gave to createIndexes and
 // returns it as it is stored and listed: v, key and name first, defaults of text
