@@ -220,7 +220,7 @@ func (m *collMod) expire(context.Context) error {
 		return nil
 	}
 	n := idl.ToInt64(v)
-	if err := checkExpireRange(n); err != nil {
+	if err := m.rq.checkExpireRange(n); err != nil {
 		return err
 	}
 	m.set("expireAfterSeconds", bsonx.Int64Value(n))

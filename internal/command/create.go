@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
@@ -56,6 +57,14 @@ func runCreate(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 	if err := checkCreate(rq); err != nil {
 		return err
 	}
+	switch special := rq.Args.Has("viewOn") || rq.Args.Has("timeseries"); {
+	case special && name == profileNS:
+		return errcode.New(errcode.IllegalOperation, "Cannot create system.profile as a view or a time-series collection")
+	case special && rq.InTxn:
+		return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot create a view or a time-series collection in a multi-document transaction.")
+	case rq.InTxn && strings.HasPrefix(name, "system."):
+		return errcode.New(errcode.OperationNotSupportedInTransaction, "Cannot create system collection %s within a transaction.", rq.NS(name))
+	}
 	o, err := createOptions(&rq.Args)
 	if err != nil {
 		return err
@@ -104,6 +113,9 @@ func (s *source) create(ctx context.Context, db, name string, o catalog.CreateOp
 // createOptions takes the options as they are kept and listed: in MongoDB's
 // order, with defaults filled in where listCollections shows them.
 func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
+	if a.Has("viewOn") {
+		return viewOptions(a)
+	}
 	o := catalog.CreateOptions{Type: catalog.TypeCollection}
 	b := bsonx.NewDoc(nil)
 	if a.Bool("capped", false) {
@@ -113,9 +125,6 @@ func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
 		if n := a.Int64("max", 0); n > 0 {
 			appendNumber(b, "max", n)
 		}
-	}
-	if a.Bool("temp", false) {
-		b.Bool("temp", true)
 	}
 	if p := a.Doc("changeStreamPreAndPostImages"); p != nil && bsonx.Truthy(bsonx.Lookup(p, "enabled")) {
 		b.Doc("changeStreamPreAndPostImages", p)
@@ -129,11 +138,6 @@ func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
 	}
 	if coll != nil {
 		b.Doc("collation", coll)
-	}
-	if a.Has("viewOn") {
-		o.Type = catalog.TypeView
-		b.Value("viewOn", a.Get("viewOn"))
-		b.Array("pipeline", withoutNulls(a.Array("pipeline")))
 	}
 	if ts := a.Doc("timeseries"); ts != nil {
 		o.Type, o.ByRecordID = catalog.TypeTimeseries, true
@@ -155,6 +159,21 @@ func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
 	appendNotEmpty(b, a, "encryptedFields")
 	o.Options = b.Done()
 	return o, nil
+}
+
+// viewOptions are the options of a view: others have no meaning for one.
+func viewOptions(a *idl.Args) (catalog.CreateOptions, error) {
+	coll, err := fullCollation(a.Doc("collation"))
+	if err != nil {
+		return catalog.CreateOptions{}, err
+	}
+	b := bsonx.NewDoc(nil)
+	b.Value("viewOn", a.Get("viewOn"))
+	b.Array("pipeline", withoutNulls(a.Array("pipeline")))
+	if coll != nil {
+		b.Doc("collation", coll)
+	}
+	return catalog.CreateOptions{Type: catalog.TypeView, Options: b.Done()}, nil
 }
 
 // appendNumber appends a number as the smallest integer type that holds it.

@@ -25,53 +25,52 @@ type conflict struct {
 
 // conflicts in MongoDB's order. An option is given when it is there and not false.
 var conflicts = []conflict{
+	{"clusteredIndex", "capped", 6127800},
+	{"clusteredIndex", "size", 6049200},
+	{"clusteredIndex", "max", 6049204},
+	{"encryptedFields", "capped", 6367301},
 	{"encryptedFields", "viewOn", 6346401},
 	{"encryptedFields", "timeseries", 6346401},
-	{"encryptedFields", "capped", 6367301},
-	{"timeseries", "capped", errcode.InvalidOptions},
-	{"timeseries", "autoIndexId", errcode.InvalidOptions},
-	{"timeseries", "idIndex", errcode.InvalidOptions},
-	{"timeseries", "size", errcode.InvalidOptions},
-	{"timeseries", "max", errcode.InvalidOptions},
-	{"timeseries", "validator", errcode.InvalidOptions},
-	{"timeseries", "validationLevel", errcode.InvalidOptions},
-	{"timeseries", "validationAction", errcode.InvalidOptions},
-	{"timeseries", "viewOn", errcode.InvalidOptions},
-	{"timeseries", "pipeline", errcode.InvalidOptions},
-	{"timeseries", "clusteredIndex", errcode.InvalidOptions},
-	{"timeseries", "changeStreamPreAndPostImages", errcode.InvalidOptions},
-	{"timeseries", "recordPreImages", errcode.InvalidOptions},
-	{"clusteredIndex", "viewOn", 6026500},
-	{"clusteredIndex", "autoIndexId", 6026501},
-	{"clusteredIndex", "capped", 6049200},
-	{"clusteredIndex", "idIndex", errcode.InvalidOptions},
-	{"viewOn", "capped", errcode.InvalidOptions},
-	{"viewOn", "size", errcode.InvalidOptions},
-	{"viewOn", "max", errcode.InvalidOptions},
-	{"viewOn", "idIndex", errcode.InvalidOptions},
-	{"viewOn", "autoIndexId", errcode.InvalidOptions},
-	{"viewOn", "validator", errcode.InvalidOptions},
-	{"viewOn", "validationLevel", errcode.InvalidOptions},
-	{"viewOn", "validationAction", errcode.InvalidOptions},
-	{"viewOn", "expireAfterSeconds", errcode.InvalidOptions},
+	{"idIndex", "viewOn", errcode.InvalidOptions},
 	{"idIndex", "autoIndexId", errcode.InvalidOptions},
+	{"clusteredIndex", "viewOn", 6026500},
+	{"clusteredIndex", "idIndex", errcode.InvalidOptions},
+	{"recordPreImages", "changeStreamPreAndPostImages", errcode.InvalidOptions},
 }
+
+// notTimeseries are the options that time-series collections do not have, whatever
+// their value; capped may be false.
+var notTimeseries = []string{"autoIndexId", "idIndex", "size", "max", "validator", "validationLevel", "validationAction", "viewOn",
+	"pipeline", "clusteredIndex", "changeStreamPreAndPostImages", "recordPreImages", "flags"}
 
 // checkCreate checks the options of create against each other.
 func checkCreate(rq *Request) error {
 	a := &rq.Args
+	images := a.Doc("changeStreamPreAndPostImages")
+	enabled := images != nil && bsonx.Truthy(bsonx.Lookup(images, "enabled"))
 	given := func(name string) bool {
 		v := a.Get(name)
-		return v.Type == bsonx.Object || v.Type == bsonx.Array || v.Type == bsonx.String || name == "autoIndexId" && a.Has(name) ||
-			bsonx.IsNumber(v) || v.Type == bsonx.Bool && bsonx.Truthy(v)
+		switch {
+		case name == "changeStreamPreAndPostImages":
+			return enabled
+		case name == "autoIndexId":
+			return a.Has(name)
+		case v.Type == bsonx.Bool:
+			return bsonx.Truthy(v)
+		}
+		return !bsonx.IsMissing(v)
 	}
 	for _, c := range conflicts {
 		if given(c.one) && given(c.other) {
 			return errcode.New(c.code, "'%s' and '%s' cannot both be specified; leave one of them out", c.one, c.other)
 		}
 	}
+	for _, n := range notTimeseries {
+		if a.Has("timeseries") && (a.Has(n) || a.Bool("capped", false)) {
+			return invalidOptions("'timeseries' is not allowed with '%s'", n)
+		}
+	}
 	capped := a.Bool("capped", false)
-	images := a.Doc("changeStreamPreAndPostImages")
 	switch {
 	case capped && !a.Has("size"):
 		return invalidOptions("the 'size' field is required when 'capped' is true")
@@ -79,38 +78,42 @@ func checkCreate(rq *Request) error {
 		return invalidOptions("the 'capped' field needs to be true when either the 'size' or 'max' fields are present")
 	case a.Has("pipeline") && !a.Has("viewOn"):
 		return invalidOptions("'pipeline' requires 'viewOn' to also be specified")
+	case a.Bool("temp", false):
+		return invalidOptions("the 'temp' field is an invalid option")
+	case a.Has("autoIndexId") && !a.Bool("autoIndexId", true) && given("clusteredIndex"):
+		return errcode.New(6026501, "The 'clusteredIndex' option does not support {autoIndexId: false}")
 	case a.Has("autoIndexId") && !a.Bool("autoIndexId", true) && rq.DB != "local":
 		return invalidOptions("autoIndexId:false is not allowed for collections in databases other than 'local'")
-	case a.Has("viewOn") && images != nil && bsonx.Truthy(bsonx.Lookup(images, "enabled")):
+	case a.Has("viewOn") && enabled:
 		return invalidOptions("option not supported on a view: changeStreamPreAndPostImages")
-	case a.Get("clusteredIndex").Type == bsonx.Bool:
-		return invalidOptions("The clusteredIndex option must be an object; true is for the buckets of time-series collections only")
+	case given("clusteredIndex") && a.Get("clusteredIndex").Type == bsonx.Bool:
+		return errcode.New(5979703, "The 'clusteredIndex' legacy format {clusteredIndex: <bool>} is for internal collections only; give a document")
 	}
-	if err := checkExpire(a); err != nil {
+	if err := checkExpire(rq); err != nil {
 		return err
 	}
 	return checkValidator(rq.DB, a.Doc("validator"), a.Doc("collation"))
 }
 
 // checkExpire checks expireAfterSeconds of a time-series or clustered collection.
-func checkExpire(a *idl.Args) error {
+func checkExpire(rq *Request) error {
+	a := &rq.Args
 	if !a.Has("expireAfterSeconds") {
 		return nil
 	}
 	if !a.Has("timeseries") && !a.Has("clusteredIndex") {
 		return invalidOptions("'expireAfterSeconds' is only supported on time-series collections or when the 'clusteredIndex' option is specified")
 	}
-	return checkExpireRange(a.Int64("expireAfterSeconds", 0))
+	return rq.checkExpireRange(a.Int64("expireAfterSeconds", 0))
 }
 
-// maxExpire is the longest time to live: MongoDB refuses what would reach back
-// before 1970.
-func checkExpireRange(n int64) error {
+// checkExpireRange: a time to live in seconds must not reach back before 1970.
+func (rq *Request) checkExpireRange(n int64) error {
 	if n < 0 {
-		return invalidOptions("expireAfterSeconds must be a non-negative number")
+		return invalidOptions("TTL index 'expireAfterSeconds' option cannot be less than 0")
 	}
-	if n > 1<<31-1 {
-		return invalidOptions("expireAfterSeconds must be within the range of 0 to 2147483647")
+	if n > rq.Services.Clock.Now().Unix() {
+		return invalidOptions("TTL index 'expireAfterSeconds' option must be within an acceptable range, try a lower number")
 	}
 	return nil
 }
@@ -248,10 +251,10 @@ func checkClusteredIndex(v bsonx.Value) error {
 		return err
 	}
 	switch {
-	case !isIDKey(a.Doc("key")) || !isOne(bsonx.Lookup(a.Doc("key"), "_id")):
-		return errcode.New(errcode.InvalidIndexSpecificationOption, "The clusteredIndex option supports only key: {_id: 1}")
 	case !a.Bool("unique", false):
 		return errcode.New(5979700, "The clusteredIndex option requires unique: true to be specified")
+	case !isIDKey(a.Doc("key")) || !isOne(bsonx.Lookup(a.Doc("key"), "_id")):
+		return errcode.New(errcode.InvalidIndexSpecificationOption, "The clusteredIndex option supports only key: {_id: 1}")
 	case a.Int64("v", 2) != 2:
 		return errcode.New(5979704, "The clusteredIndex option supports only v: 2")
 	}

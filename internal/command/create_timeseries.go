@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -8,6 +9,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/query/stage"
 )
 
 // Time-series collections keep one row a measurement, in the order of insertion:
@@ -121,6 +123,43 @@ func timeseriesIndex(options bsonx.Doc) bsonx.Doc {
 	b.Close(k)
 	b.String("name", string(bsonx.Str(meta))+"_1_"+string(bsonx.Str(time))+"_1")
 	return b.Done()
+}
+
+// timeseriesOptions makes the options of a time-series collection, and the
+// specification of the index that comes with it, from $out's option.
+func timeseriesOptions(spec bsonx.Doc) (o catalog.CreateOptions, indexes []bsonx.Doc, err error) {
+	b := bsonx.NewDoc(nil)
+	if err := appendTimeseries(b, spec); err != nil {
+		return o, nil, err
+	}
+	o = catalog.CreateOptions{Type: catalog.TypeTimeseries, Options: b.Done(), ByRecordID: true}
+	if ix := timeseriesIndex(o.Options); ix != nil {
+		indexes = []bsonx.Doc{ix}
+	}
+	return o, indexes, nil
+}
+
+// checkTimeseriesOut: $out's timeseries option must be that of a target that is
+// there.
+func (s *source) checkTimeseriesOut(ctx context.Context, ns stage.Namespace, spec bsonx.Doc) error {
+	if spec == nil {
+		return nil
+	}
+	t, err := s.target(ctx, ns.DB, ns.Coll)
+	if err != nil || t.entry == nil {
+		return err
+	}
+	if t.entry.Type != catalog.TypeTimeseries {
+		return errcode.New(7268700, "Cannot create a time-series collection from a non time-series collection: %s", t.ns())
+	}
+	o, _, err := timeseriesOptions(spec)
+	if err != nil {
+		return err
+	}
+	if !bsonx.Equal(bsonx.Lookup(o.Options, "timeseries"), t.entry.Option("timeseries")) {
+		return errcode.New(7406103, "Time field, meta field and granularity of $out must match those of the time-series collection %s", t.ns())
+	}
+	return nil
 }
 
 // checkTimeseriesIndex checks an index of a time-series collection: it is never

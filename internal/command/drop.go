@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"strings"
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
@@ -47,7 +48,7 @@ func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 			return err
 		}
 		if _, ok := d.snap.Collection(name); !ok {
-			return nil
+			return s.dropShown(ctx, d, name)
 		}
 		was, err = s.sv.Catalog.Drop(ctx, d.view, name)
 		return err
@@ -60,6 +61,21 @@ func runDrop(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		reply.Int32("nIndexesWas", int32(countIndexes(was)))
 	}
 	reply.String("ns", rq.NS(name))
+	return nil
+}
+
+// dropShown drops what a namespace that is only shown stands for: system.views all
+// views, system.buckets.X the time-series collection X.
+func (s *source) dropShown(ctx context.Context, d *database, name string) error {
+	of, buckets := strings.CutPrefix(name, bucketsPrefix)
+	for _, n := range d.snap.Names() {
+		e, _ := d.snap.Collection(n)
+		if name == viewsNS && e.Type == catalog.TypeView || buckets && n == of && e.Type == catalog.TypeTimeseries {
+			if _, err := s.sv.Catalog.Drop(ctx, d.view, n); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -106,6 +106,9 @@ func (c *collections) Output(ctx context.Context, _ *stage.OpenContext, ns stage
 	id := objectIDs()
 	out := &outTarget{w: batchWriter{q: c.q}, ns: ns, temp: "tmp.agg_out." + hex.EncodeToString(id[:])}
 	err := out.w.do(ctx, func(s *source) error {
+		if err := s.checkTimeseriesOut(ctx, ns, o.TimeSeries); err != nil {
+			return err
+		}
 		t, err := s.writable(ctx, ns.DB, ns.Coll, false)
 		if err != nil {
 			return err
@@ -125,10 +128,10 @@ func (c *collections) Output(ctx context.Context, _ *stage.OpenContext, ns stage
 				specs = append(specs, ix.Spec)
 			}
 		}
-		if o.TimeSeries != nil {
-			b := bsonx.NewDoc(nil)
-			b.Doc("timeseries", o.TimeSeries)
-			co.Type, co.Options = catalog.TypeTimeseries, b.Done()
+		if o.TimeSeries != nil && t.entry == nil {
+			if co, specs, err = timeseriesOptions(o.TimeSeries); err != nil {
+				return err
+			}
 		}
 		if _, err := s.sv.Catalog.Create(ctx, d.view, out.temp, co); err != nil {
 			return err
