@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/rest"},
 	{"internal/server"},
 	{"internal/command"},
-	{"internal/control", "internal/change", "internal/auth"},
+	{"internal/control", "internal/change", "internal/auth", "internal/merge"},
 	{"internal/session"},
 	{"internal/query/stage"},
 	{"internal/query/plan", "internal/fsck"},

@@ -5,7 +5,6 @@ import (
 	"sort"
 
 	"github.com/argon-db/argon/internal/catalog"
-	"github.com/argon-db/argon/internal/store"
 	"github.com/argon-db/argon/internal/txn"
 )
 
@@ -19,78 +18,6 @@ func base(a, b []Level) LSN {
 		}
 	}
 	return 0
-}
-
-// changed calls f for every row of a collection that differs between two views
-// (a nil document: it is not there), in the order of the keys. The cost follows
-// the number of changes since the views parted. Key and documents are valid
-// during the call only.
-func (s *Service) changed(from, to []Level, coll txn.CollectionID, f func(key, before, after []byte) error) error {
-	since := base(from, to)
-	o := store.IterOptions{Space: store.Rows(coll), Since: since, Tombstones: true}
-	a, b := s.store.NewIter(from, o), s.store.NewIter(to, o)
-	defer a.Close()
-	defer b.Close()
-	ra, rb := s.store.NewReader(), s.store.NewReader()
-	defer ra.Close()
-	defer rb.Close()
-	okA, okB := a.Next(), b.Next()
-	for okA || okB {
-		c := 0
-		switch {
-		case !okB:
-			c = -1
-		case !okA:
-			c = 1
-		default:
-			c = bytes.Compare(a.Key(), b.Key())
-		}
-		var key, before, after []byte
-		var err error
-		switch {
-		case c == 0:
-			key, before, after = a.Key(), live(a), live(b)
-		case c < 0:
-			key, before = a.Key(), live(a)
-			after, err = value(rb, to, coll, key)
-		default:
-			key, after = b.Key(), live(b)
-			before, err = value(ra, from, coll, key)
-		}
-		if err != nil {
-			return err
-		}
-		if (before != nil || after != nil) && !bytes.Equal(before, after) {
-			if err := f(key, before, after); err != nil {
-				return err
-			}
-		}
-		if c <= 0 {
-			okA = a.Next()
-		}
-		if c >= 0 {
-			okB = b.Next()
-		}
-	}
-	if a.Err() != nil {
-		return a.Err()
-	}
-	return b.Err()
-}
-
-func live(it *store.Iter) []byte {
-	if it.Deleted() {
-		return nil
-	}
-	return it.Value()
-}
-
-func value(r *store.Reader, levels []Level, coll txn.CollectionID, key []byte) ([]byte, error) {
-	v, _, ok, err := r.Get(levels, store.Rows(coll), key)
-	if err != nil || !ok {
-		return nil, err
-	}
-	return v, nil
 }
 
 // Change is one difference between two catalogs.
@@ -144,20 +71,12 @@ func (s *Service) net(from, to []Level) ([]CollectionChanges, []Change, error) {
 // been dropped and made anew.
 func (s *Service) count(n *CollectionChanges, from, to []Level, a, b *catalog.Collection) error {
 	if a != nil && b != nil && a.ID == b.ID {
-		if a.ID == 0 {
-			return nil
+		c := s.Changes(from, to, a.ID, b.ID)
+		defer c.Close()
+		for c.Next() {
+			n.Add(c.Before() != nil, c.After() != nil)
 		}
-		return s.changed(from, to, a.ID, func(_, before, after []byte) error {
-			switch {
-			case before == nil:
-				n.Inserts++
-			case after == nil:
-				n.Deletes++
-			default:
-				n.Updates++
-			}
-			return nil
-		})
+		return c.Err()
 	}
 	r := s.store.NewReader()
 	defer r.Close()
@@ -169,6 +88,18 @@ func (s *Service) count(n *CollectionChanges, from, to []Level, a, b *catalog.Co
 		n.Inserts, _, err = r.Count(to, b.ID)
 	}
 	return err
+}
+
+// Add counts one document by where it is.
+func (n *CollectionChanges) Add(before, after bool) {
+	switch {
+	case !before:
+		n.Inserts++
+	case !after:
+		n.Deletes++
+	default:
+		n.Updates++
+	}
 }
 
 // compareEntries compares two catalog entries of one name; nil: there is none.

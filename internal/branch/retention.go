@@ -120,15 +120,30 @@ func (s *Service) Keep() ([]Kept, error) {
 		}
 		horizons[p.id] = min(h, oldest)
 	}
+	m, lines := s.keepPoints(projects, horizons)
+	if err := s.keepMerges(m, lines); err != nil {
+		return nil, err
+	}
+	out := make([]Kept, 0, len(m))
+	for _, k := range m {
+		out = append(out, *k)
+	}
+	return out, nil
+}
+
+// keepPoints returns what the windows, forks and tags keep, and the timelines.
+func (s *Service) keepPoints(projects []*project, horizons map[uint64]LSN) (map[Timeline]*Kept, []*timeline) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	m := map[Timeline]*Kept{}
+	var lines []*timeline
 	for id, tl := range s.timelines {
 		h, known := horizons[tl.project]
 		if !known {
 			h = store.Head // of a project that was deleted: all of it goes
 		}
 		m[id] = &Kept{Timeline: id, Horizon: h}
+		lines = append(lines, tl)
 	}
 	for _, tl := range s.timelines {
 		if tl.parent != nil {
@@ -145,9 +160,5 @@ func (s *Service) Keep() ([]Kept, error) {
 			}
 		}
 	}
-	out := make([]Kept, 0, len(m))
-	for _, k := range m {
-		out = append(out, *k)
-	}
-	return out, nil
+	return m, lines
 }

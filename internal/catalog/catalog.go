@@ -122,6 +122,15 @@ func (s *Snapshot) ByID(id txn.CollectionID) (*Collection, bool) {
 	return nil, false
 }
 
+// Only returns the snapshot with the entry of that name alone.
+func (s *Snapshot) Only(name string) *Snapshot {
+	out := &Snapshot{byName: map[string]*Collection{}}
+	if c, ok := s.byName[name]; ok {
+		out.byName[name], out.names = c, []string{name}
+	}
+	return out
+}
+
 // Names returns all names in order. The slice must not be changed.
 func (s *Snapshot) Names() []string { return s.names }
 
