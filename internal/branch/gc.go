@@ -27,6 +27,15 @@ const gcSlack = time.Minute
 // tag, child or open snapshot sees. With a name only that project's. It may be
 // interrupted at any time.
 func (s *Service) RunGC(ctx context.Context, projectName string) (GCStats, error) {
+	return s.gc(ctx, projectName, false)
+}
+
+// PreviewGC counts what RunGC would remove, and removes nothing.
+func (s *Service) PreviewGC(ctx context.Context, projectName string) (GCStats, error) {
+	return s.gc(ctx, projectName, true)
+}
+
+func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats, error) {
 	var st GCStats
 	only := uint64(0)
 	if projectName != "" {
@@ -38,10 +47,16 @@ func (s *Service) RunGC(ctx context.Context, projectName string) (GCStats, error
 		}
 		only = p.id
 	}
-	n, err := s.Sweep(ctx)
-	st.Timelines = n
-	if err != nil {
-		return st, err
+	if dry {
+		s.mu.RLock()
+		st.Timelines = len(s.dead)
+		s.mu.RUnlock()
+	} else {
+		n, err := s.Sweep(ctx)
+		st.Timelines = n
+		if err != nil {
+			return st, err
+		}
 	}
 	kept, err := s.Keep()
 	if err != nil {
@@ -59,26 +74,28 @@ func (s *Service) RunGC(ctx context.Context, projectName string) (GCStats, error
 		if tl == nil || only != 0 && tl.project != only {
 			continue
 		}
-		if err := s.collect(ctx, tl, k, &st); err != nil {
+		if err := s.collect(ctx, tl, k, &st, dry); err != nil {
 			return st, err
 		}
 	}
-	if trim != store.Head {
+	if trim != store.Head && !dry {
 		err = s.store.TrimLog(trim)
 	}
 	return st, err
 }
 
 // collect collects one timeline.
-func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats) error {
-	if err := s.noteCollected(ctx, tl.project, k.Horizon); err != nil {
-		return err
+func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats, dry bool) error {
+	if !dry {
+		if err := s.noteCollected(ctx, tl.project, k.Horizon); err != nil {
+			return err
+		}
 	}
 	gone, err := s.goneCollections(tl, k)
 	if err != nil {
 		return err
 	}
-	if len(gone) > 0 {
+	if st.Collections += len(gone); len(gone) > 0 && !dry {
 		b := s.store.NewBatch()
 		for _, c := range gone {
 			if err := b.DropCollection(tl.id, c); err != nil {
@@ -90,9 +107,8 @@ func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats
 			return err
 		}
 		s.activity.forget(tl.id, gone)
-		st.Collections += len(gone)
 	}
-	cs, err := s.store.Collect(ctx, store.CollectOptions{Timeline: tl.id, Horizon: k.Horizon, Keep: k.LSNs, HasParent: tl.parent != nil})
+	cs, err := s.store.Collect(ctx, store.CollectOptions{Timeline: tl.id, Horizon: k.Horizon, Keep: k.LSNs, HasParent: tl.parent != nil, DryRun: dry})
 	st.Seen += cs.Seen
 	st.Dropped += cs.Dropped
 	st.Bytes += cs.Bytes

@@ -184,6 +184,7 @@ var restoreBranchCommand = &Spec{
 		idl.Field{Name: "source", Types: idl.String},
 		idl.Field{Name: "at", Types: pointTypes},
 		idl.Field{Name: "backup", Types: idl.String},
+		idl.Field{Name: "collection", Types: idl.String},
 		idl.Field{Name: "dryRun", Types: idl.Bool},
 	),
 	Flags: WriteConcern,
@@ -209,6 +210,14 @@ func runRestoreBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) er
 	if err := checkRestore(&o, rq); err != nil {
 		return err
 	}
+	if coll := rq.Args.String("collection", ""); coll != "" {
+		return rq.restoreCollection(ctx, reply, coll, &o)
+	}
+	return rq.restoreWhole(ctx, reply, project, o)
+}
+
+// restoreWhole restores a whole branch and writes the reply.
+func (rq *Request) restoreWhole(ctx context.Context, reply *bsonx.Builder, project string, o branch.RestoreOptions) error {
 	r, err := rq.Services.Branches.Restore(ctx, project, rq.branchName(), o)
 	if err != nil {
 		return err
@@ -231,17 +240,8 @@ func appendPreview(b *bsonx.Builder, p *branch.Preview) {
 	b.Int64("fromLsn", int64(p.FromLSN))
 	b.Int64("toLsn", int64(p.ToLSN))
 	b.Int64("commits", p.Commits)
-	list := b.OpenArray("collections")
-	for i, c := range p.Collections {
-		one := b.OpenDoc(bsonx.Index(i))
-		b.String("name", c.Name)
-		b.Int64("inserts", c.Inserts)
-		b.Int64("updates", c.Updates)
-		b.Int64("deletes", c.Deletes)
-		b.Close(one)
-	}
-	b.Close(list)
-	list = b.OpenArray("ddl")
+	appendCollections(b, p.Collections)
+	list := b.OpenArray("ddl")
 	for i, c := range p.DDL {
 		one := b.OpenDoc(bsonx.Index(i))
 		b.String("op", c.Op)

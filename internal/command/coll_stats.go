@@ -127,6 +127,12 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 	if name == "$geoNear" {
 		return c.geoNear(ctx, ns, bsonx.Doc(spec.Data))
 	}
+	switch name {
+	case "$history":
+		return c.history(ctx, ns, bsonx.Doc(spec.Data))
+	case "$diff":
+		return c.diff(ctx, ns, bsonx.Doc(spec.Data))
+	}
 	if name == "$listClusterCatalog" {
 		docs, err := s.clusterCatalog(ctx, ns.DB, bsonx.Truthy(bsonx.Lookup(spec.Data, "shards")))
 		return stage.FromDocs(docs), err

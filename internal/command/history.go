@@ -7,6 +7,7 @@ import (
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/merge"
 	"github.com/argon-db/argon/internal/session"
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -98,7 +99,7 @@ func (r *logRows) Next(ctx context.Context) (bsonx.Doc, error) {
 	}
 	b := bsonx.NewDoc(nil)
 	appendStamp(b, e.Stamp)
-	appendActor(b, e.Actor)
+	merge.AppendActor(b, e.Actor)
 	b.Value("comment", e.Comment)
 	b.Bool("txn", e.Txn)
 	list := b.OpenArray("ops")
@@ -125,12 +126,4 @@ func (r *logRows) Close() error { return r.l.Close() }
 func appendStamp(b *bsonx.Builder, s txn.Stamp) {
 	b.Int64("lsn", int64(s.LSN))
 	b.Date("time", s.Time)
-}
-
-func appendActor(b *bsonx.Builder, a txn.Actor) {
-	at := b.OpenDoc("actor")
-	optionalString(b, "user", a.User)
-	optionalString(b, "appName", a.AppName)
-	optionalString(b, "client", a.Client)
-	b.Close(at)
 }

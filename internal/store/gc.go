@@ -23,6 +23,8 @@ type CollectOptions struct {
 	// HasParent says that the timeline reads an ancestor, whose versions a
 	// tombstone may hide; without one old tombstones go, too.
 	HasParent bool
+	// DryRun counts what would go, and changes nothing.
+	DryRun bool
 }
 
 // CollectStats says what a collection did.
@@ -62,7 +64,7 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (CollectStats, er
 	if err != nil {
 		return st, err
 	}
-	if o.Horizon > old {
+	if o.Horizon > old && !o.DryRun {
 		if err := s.setUvarint(horizonKey(o.Timeline), uint64(o.Horizon)); err != nil {
 			return st, err
 		}
@@ -171,6 +173,9 @@ func (c *collector) drop(v version) error {
 	key := appendSuffix(slices.Clone(c.prefix), v.lsn)
 	c.st.Dropped++
 	c.st.Bytes += int64(len(key) + v.size)
+	if c.o.DryRun {
+		return nil
+	}
 	return c.batch.DeleteSized(key, uint32(v.size), nil)
 }
 
