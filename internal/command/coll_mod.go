@@ -7,6 +7,7 @@ import (
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/merge"
 )
 
 var collModCommand = &Spec{
@@ -17,6 +18,7 @@ var collModCommand = &Spec{
 		idl.Field{Name: "validator", Types: idl.Object},
 		idl.Field{Name: "validationLevel", Types: idl.String, Enum: []string{"off", "strict", "moderate"}},
 		idl.Field{Name: "validationAction", Types: idl.String, Enum: []string{"error", "warn", "errorAndLog"}},
+		idl.Field{Name: merge.ModeOption, Types: idl.String, Enum: merge.ModeNames()},
 		idl.Field{Name: "viewOn", Types: idl.String},
 		idl.Field{Name: "pipeline", Types: idl.Array, Elems: idl.Object},
 		idl.Field{Name: "expireAfterSeconds", Types: idl.Number | idl.String},
@@ -92,6 +94,7 @@ var modOptions = map[string]map[catalog.Type]bool{
 	"validator":                    {catalog.TypeCollection: true},
 	"validationLevel":              {catalog.TypeCollection: true},
 	"validationAction":             {catalog.TypeCollection: true},
+	merge.ModeOption:               {catalog.TypeCollection: true},
 	"viewOn":                       {catalog.TypeView: true},
 	"pipeline":                     {catalog.TypeView: true},
 	"expireAfterSeconds":           {catalog.TypeCollection: true, catalog.TypeTimeseries: true},
@@ -178,7 +181,7 @@ func (m *collMod) validation(context.Context) error {
 		}
 		m.set("validator", v)
 	}
-	for _, n := range []string{"validationLevel", "validationAction"} {
+	for _, n := range []string{"validationLevel", "validationAction", merge.ModeOption} {
 		if a.Has(n) {
 			m.set(n, a.Get(n))
 		}

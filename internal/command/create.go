@@ -10,6 +10,7 @@ import (
 	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/merge"
 )
 
 // maxCappedSize is the largest size of a capped collection, in bytes: a pebibyte.
@@ -28,6 +29,7 @@ var createCommand = &Spec{
 		idl.Field{Name: "validator", Types: idl.Object},
 		idl.Field{Name: "validationLevel", Types: idl.String, Enum: []string{"off", "strict", "moderate"}},
 		idl.Field{Name: "validationAction", Types: idl.String, Enum: []string{"error", "warn", "errorAndLog"}},
+		idl.Field{Name: merge.ModeOption, Types: idl.String, Enum: merge.ModeNames()},
 		idl.Field{Name: "indexOptionDefaults", Types: idl.Object, Check: checkIndexOptionDefaults},
 		idl.Field{Name: "viewOn", Types: idl.String, Check: checkViewOnNotEmpty},
 		idl.Field{Name: "pipeline", Types: idl.Array, Elems: idl.Object},
@@ -132,6 +134,7 @@ func createOptions(a *idl.Args) (catalog.CreateOptions, error) {
 	appendNotEmpty(b, a, "storageEngine", "indexOptionDefaults", "validator")
 	b.Value("validationLevel", a.Get("validationLevel"))
 	b.Value("validationAction", a.Get("validationAction"))
+	b.Value(merge.ModeOption, a.Get(merge.ModeOption))
 	coll, err := fullCollation(a.Doc("collation"))
 	if err != nil {
 		return o, err
