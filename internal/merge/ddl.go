@@ -16,7 +16,6 @@ func (p *planner) definitions() error {
 	}
 	// Drops and renames come before creations, so that the names are free.
 	for _, t := range p.triples {
-		t.name = t.label()
 		if t.source == nil && t.base != nil && t.target != nil {
 			if err := p.dropped(t); err != nil {
 				return err

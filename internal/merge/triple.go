@@ -87,6 +87,9 @@ func pair(base, source, target *catalog.Snapshot) []*triple {
 	put(source, func(t *triple, c *catalog.Collection) { t.source = c })
 	put(target, func(t *triple, c *catalog.Collection) { t.target = c })
 	all = pairNames(all)
+	for _, t := range all {
+		t.name = t.label()
+	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].label() < all[j].label() })
 	return all
 }
