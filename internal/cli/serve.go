@@ -40,6 +40,7 @@ func (a *app) serve() *cobra.Command {
 	f.IntVar(&o.MaxConnections, "max-connections", 20_000, "how many clients may be connected")
 	f.DurationVar(&o.DrainTimeout, "drain-timeout", 15*time.Second, "how long running commands may take to end at a shutdown")
 	f.BoolVar(&o.Profile, "pprof", false, "serve Go's profiles under /debug/pprof of the HTTP address")
+	f.StringToStringVar(&o.Parameters, "set-parameter", nil, "server parameters as `name=value,…` (see setParameter)")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log more")
 	return cmd
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -94,7 +95,17 @@ func runBulkWrite(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		}
 		batch = int(min(n, 1<<31-1))
 	}
-	if err := rq.write(ctx, func(s *source) error { return x.run(ctx, s) }); err != nil {
+	if rq.retryable() && slices.ContainsFunc(x.ops, func(op bulkOp) bool { return op.mod != nil && op.mod.multi }) {
+		return errcode.New(errcode.InvalidOptions, "Cannot use retryable writes with multi=true: leave txnNumber out")
+	}
+	first := true
+	err := rq.writeReply(ctx, b, func(s *source) error { return x.run(ctx, s) }, func(kept *bsonx.Builder) {
+		if kept != b && first { // what a retry gets: all results at once
+			x.appendKept(kept)
+		}
+		first = false
+	})
+	if err != nil {
 		return err
 	}
 	c := session.NewCursor("admin.$cmd.bulkWrite", &docsIter{docs: x.documents(rq.Args.Bool("errorsOnly", false))})
@@ -104,13 +115,35 @@ func runBulkWrite(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err := rq.FirstBatch(ctx, b, c, batch, false); err != nil {
 		return err
 	}
+	x.appendCounts(b)
+	return nil
+}
+
+// appendKept appends the whole reply with all results in its first batch; the
+// last ones may be missing when they are too large for a reply.
+func (x *bulk) appendKept(b *bsonx.Builder) {
+	at := b.OpenDoc("cursor")
+	arr := b.OpenArray("firstBatch")
+	for i, d := range x.documents(x.rq.Args.Bool("errorsOnly", false)) {
+		if b.Size()+len(d) > bsonx.MaxDocSize {
+			break
+		}
+		b.Doc(bsonx.Index(i), d)
+	}
+	b.Close(arr)
+	b.Int64("id", 0)
+	b.String("ns", "admin.$cmd.bulkWrite")
+	b.Close(at)
+	x.appendCounts(b)
+}
+
+func (x *bulk) appendCounts(b *bsonx.Builder) {
 	for _, f := range []struct {
 		name string
 		n    int64
 	}{{"nErrors", x.errors}, {"nInserted", x.inserted}, {"nMatched", x.matched}, {"nModified", x.modified}, {"nUpserted", x.upserted}, {"nDeleted", x.gone}} {
 		b.Int32(f.name, int32(f.n))
 	}
-	return nil
 }
 
 // read decodes the namespaces and the operations.
@@ -195,14 +228,12 @@ func (x *bulk) run(ctx context.Context, s *source) error {
 			return stop
 		}
 		if failed != nil {
-			if x.rq.InTxn {
-				return failed
-			}
+			x.rq.FailTxn = true
 			r.err, r.n = failed, 0
 			x.errors++
 		}
 		x.results = append(x.results, r)
-		if failed != nil && x.ordered {
+		if failed != nil && (x.ordered || x.rq.InTxn) {
 			break
 		}
 	}

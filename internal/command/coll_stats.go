@@ -132,6 +132,10 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 		return c.history(ctx, ns, bsonx.Doc(spec.Data))
 	case "$diff":
 		return c.diff(ctx, ns, bsonx.Doc(spec.Data))
+	case "$currentOp":
+		return stage.FromDocs(s.sv.CurrentOps(s.currentOpOptions(spec.Data))), nil
+	case "$listLocalSessions", "$listSessions":
+		return stage.FromDocs(c.listSessions(spec)), nil
 	}
 	if name == "$listClusterCatalog" {
 		docs, err := s.clusterCatalog(ctx, ns.DB, bsonx.Truthy(bsonx.Lookup(spec.Data, "shards")))

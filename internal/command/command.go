@@ -110,7 +110,11 @@ type Request struct {
 	// transaction these abort it, as an error does.
 	FailTxn bool
 
+	// CloseConn is set when the connection is to be closed without a reply.
+	CloseConn bool
+
 	dispatcher *Dispatcher
+	labelled   bool      // the error has its labels already
 	outcome    bsonx.Doc // of a retryable write, as keepOutcome got it
 	locked     bool      // the session is held
 	// snapshotTime is the moment that a read of level "snapshot" reads; 0: none.

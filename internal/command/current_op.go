@@ -212,3 +212,10 @@ func (s *Services) LocalSessions(users []string) []bsonx.Doc {
 	}
 	return out
 }
+
+// currentOpOptions are $currentOp's.
+func (s *source) currentOpOptions(spec bsonx.Doc) CurrentOpOptions {
+	idle := bsonx.Lookup(spec, "idleSessions")
+	return CurrentOpOptions{User: s.about.commit.Actor.User, AllUsers: bsonx.Truthy(bsonx.Lookup(spec, "allUsers")),
+		IdleCursors: bsonx.Truthy(bsonx.Lookup(spec, "idleCursors")), IdleSession: idle.Type == bsonx.Missing || bsonx.Truthy(idle)}
+}

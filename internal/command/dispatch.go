@@ -45,7 +45,7 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
 	rq.ReadConcern, rq.Op, rq.Spec, rq.snapshotTime = ReadConcern{}, nil, nil, 0
-	rq.FailTxn, rq.outcome = false, nil
+	rq.FailTxn, rq.outcome, rq.CloseConn, rq.labelled = false, nil, false, false
 	unmet, err := d.run(ctx, rq, b)
 	if err != nil {
 		b.Reset()
@@ -85,10 +85,16 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	}
 	rq.Op = op
 	d.services.Ops.Begin(ctx, op)
-	if err = d.enterTxn(op, rq); err == nil && !rq.repeat(b) {
-		err = d.call(op, rq, b)
+	purposely, err := d.failOnPurpose(op, rq)
+	if err == nil {
+		if err = d.enterTxn(op, rq); err == nil && !rq.repeat(b) {
+			err = d.call(op, rq, b)
+		}
+		d.leaveTxn(rq, err)
 	}
-	d.leaveTxn(rq, err)
+	if purposely != nil {
+		unmet = purposely
+	}
 	d.services.Ops.End(op)
 	d.count(rq, op, err)
 	return unmet, err
@@ -262,14 +268,19 @@ func (d *Dispatcher) fail(rq *Request, b *bsonx.Builder, e *errcode.Error) {
 	for it := bsonx.NewIter(e.Info); it.Next(); {
 		b.Element(it.Element())
 	}
-	if len(e.Labels) > 0 {
-		at := b.OpenArray("errorLabels")
-		for i, l := range e.Labels {
-			b.String(bsonx.Index(i), l)
-		}
-		b.Close(at)
-	}
+	appendLabels(b, e)
 	d.times(b)
+}
+
+func appendLabels(b *bsonx.Builder, e *errcode.Error) {
+	if len(e.Labels) == 0 {
+		return
+	}
+	at := b.OpenArray("errorLabels")
+	for i, l := range e.Labels {
+		b.String(bsonx.Index(i), l)
+	}
+	b.Close(at)
 }
 
 func writeConcernError(b *bsonx.Builder, e *errcode.Error) {
@@ -277,7 +288,11 @@ func writeConcernError(b *bsonx.Builder, e *errcode.Error) {
 	b.Int32("code", int32(e.Code))
 	b.String("codeName", e.Code.Name())
 	b.String("errmsg", e.Message)
+	for it := bsonx.NewIter(e.Info); it.Next(); {
+		b.Element(it.Element())
+	}
 	b.Close(at)
+	appendLabels(b, e)
 }
 
 // times appends the cluster's time, which causally consistent sessions carry

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -171,6 +172,33 @@ func (p *Params) set(name string, v bsonx.Value) (was bsonx.Value, err error) {
 		}
 	}
 	return was, err
+}
+
+// SetAtStart sets a parameter from text, before the server runs; one that can be
+// set at start need not be changeable later.
+func (p *Params) SetAtStart(name, text string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := p.find(name)
+	if i < 0 || !p.rows[i].startup {
+		return errcode.New(errcode.InvalidOptions, "no parameter %s can be set at start", name)
+	}
+	r := &p.rows[i]
+	v := str(text)
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		v = long(n)
+	} else if yes, err := strconv.ParseBool(text); err == nil {
+		v = yesNo(yes)
+	}
+	if r.value.Type == bsonx.Array {
+		return errcode.New(errcode.InvalidOptions, "parameter %s is a list and cannot be set at start", name)
+	}
+	v, err := convertParam(name, r.value.Type, v)
+	if err == nil {
+		r.value = v
+		p.slowMS.Store(idl.ToInt64(p.rows[p.find("slowms")].value))
+	}
+	return err
 }
 
 // convertParam makes v a value of the parameter's own type.

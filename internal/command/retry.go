@@ -65,7 +65,7 @@ func (rq *Request) outcomeKept() {
 	if t.Outcomes == nil {
 		t.Outcomes = map[int32]bsonx.Doc{}
 	}
-	t.Outcomes[rq.stmtID()] = rq.outcome
+	t.Outcomes[rq.stmtID()] = small(rq.outcome)
 }
 
 // retryRecord is the stored form of the session's newest transaction number.
@@ -85,9 +85,17 @@ func (rq *Request) retryRecord(phase session.TxnPhase) []byte {
 		n++
 	}
 	own := rq.stmtID()
+	var stored map[int32]bsonx.Doc
 	for id, d := range t.Outcomes {
-		if id != own {
+		if d == nil && stored == nil && id != own {
+			stored = rq.storedOutcomes()
+		}
+		switch {
+		case id == own:
+		case d != nil:
 			add(id, d)
+		case stored[id] != nil:
+			add(id, stored[id])
 		}
 	}
 	if rq.outcome != nil {
@@ -112,10 +120,9 @@ func (rq *Request) loadRetry() error {
 		return nil
 	}
 	t := &session.Transaction{Number: idl.ToInt64(bsonx.Lookup(v, "n")), Phase: session.TxnPhase(idl.ToInt64(bsonx.Lookup(v, "p"))),
-		Outcomes: map[int32]bsonx.Doc{}}
-	for it := bsonx.NewIter(bsonx.Lookup(v, "o").Data); it.Next(); {
-		e := it.Value().Data
-		t.Outcomes[int32(idl.ToInt64(bsonx.Lookup(e, "s")))] = slices.Clone(bsonx.Doc(bsonx.Lookup(e, "r").Data))
+		Outcomes: readOutcomes(v)}
+	for id, d := range t.Outcomes {
+		t.Outcomes[id] = small(d)
 	}
 	s.Txn = t
 	return nil
@@ -126,15 +133,75 @@ func (rq *Request) repeat(b *bsonx.Builder) bool {
 	if !rq.retryable() {
 		return false
 	}
-	d, ok := rq.Session.Txn.Outcomes[rq.stmtID()]
+	id := rq.stmtID()
+	d, ok := rq.Session.Txn.Outcomes[id]
+	if ok && d == nil {
+		d, ok = rq.storedOutcomes()[id]
+	}
 	if !ok {
 		return false
 	}
 	for it := bsonx.NewIter(d); it.Next(); {
 		b.Element(it.Element())
 	}
-	b.Value("retriedStmtIds", bsonx.Value{Type: bsonx.Array, Data: bsonx.AppendArray(nil, []bsonx.Value{num(rq.stmtID())})})
+	at := b.OpenArray("retriedStmtIds")
+	for i, id := range rq.stmtIDs() {
+		b.Int32(bsonx.Index(i), id)
+	}
+	b.Close(at)
 	return true
+}
+
+// writeLists are the arguments with the statements of the write commands.
+var writeLists = map[string]string{"insert": "documents", "update": "updates", "delete": "deletes", "bulkWrite": "ops"}
+
+// stmtIDs are the ids of the command's statements.
+func (rq *Request) stmtIDs() []int32 {
+	n := 1
+	if list := writeLists[rq.Name]; list != "" {
+		n = max(len(rq.Docs(list)), 1)
+	}
+	ids := make([]int32, 0, n)
+	if v := rq.Args.Generic.Get(idl.StmtIDs); v.Type == bsonx.Array {
+		for it := bsonx.NewIter(v.Data); it.Next() && len(ids) < n; {
+			ids = append(ids, int32(idl.ToInt64(it.Value())))
+		}
+		return ids
+	}
+	for i := range n {
+		ids = append(ids, rq.stmtID()+int32(i))
+	}
+	return ids
+}
+
+// storedOutcomes reads the outcomes of the session's newest number as the last
+// commit with one has left them.
+func (rq *Request) storedOutcomes() map[int32]bsonx.Doc {
+	v, ok, err := rq.Services.Txns.Store().GetControl(retryKey(rq.Session.ID))
+	if err != nil || !ok || idl.ToInt64(bsonx.Lookup(v, "n")) != rq.Session.Txn.Number {
+		return nil
+	}
+	return readOutcomes(v)
+}
+
+func readOutcomes(record bsonx.Doc) map[int32]bsonx.Doc {
+	out := map[int32]bsonx.Doc{}
+	for it := bsonx.NewIter(bsonx.Lookup(record, "o").Data); it.Next(); {
+		e := it.Value().Data
+		out[int32(idl.ToInt64(bsonx.Lookup(e, "s")))] = slices.Clone(bsonx.Doc(bsonx.Lookup(e, "r").Data))
+	}
+	return out
+}
+
+// keptInMemory is the size in bytes up to which an outcome stays in memory.
+const keptInMemory = 512
+
+// small returns an outcome as a session keeps it in memory.
+func small(d bsonx.Doc) bsonx.Doc {
+	if len(d) > keptInMemory {
+		return nil
+	}
+	return d
 }
 
 // enterTxn checks the command's transaction number and takes the session, which
@@ -222,7 +289,7 @@ var tryAgain = map[errcode.Code]bool{
 // label adds the labels that drivers decide by.
 func (rq *Request) label(e *errcode.Error) *errcode.Error {
 	switch {
-	case slices.Contains(e.Labels, errcode.LabelTransientTransaction) || rq.Spec == nil || rq.TxnNumber < 0:
+	case slices.Contains(e.Labels, errcode.LabelTransientTransaction) || rq.Spec == nil || rq.TxnNumber < 0 || rq.labelled:
 		return e
 	case rq.InTxn && rq.Spec.Flags&EndsTxn == 0 && transient[e.Code],
 		rq.Spec.Flags&EndsTxn != 0 && (e.Code == errcode.NoSuchTransaction || e.Code == errcode.WriteConflict):

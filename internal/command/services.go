@@ -55,6 +55,7 @@ type Services struct {
 	fsyncLock   fsyncLock
 	plans       planCache
 	uses        indexUses
+	failCommand failCommand
 	quiesce     chan struct{}
 	quiesceOnce sync.Once
 }

@@ -148,3 +148,21 @@ func (rq *Request) killSessions(ids []session.SessionID) {
 	rq.Services.Sessions.End(ids...)
 	rq.Services.endCursors(ids)
 }
+
+// listSessions is $listLocalSessions and $listSessions: the sessions of the
+// command's own user, of all, or of those that are named.
+func (c *collections) listSessions(spec bsonx.Value) []bsonx.Doc {
+	users := []string{c.q.src.about.commit.Actor.User}
+	if bsonx.Truthy(bsonx.Lookup(spec.Data, "allUsers")) {
+		users = nil
+	}
+	if v := bsonx.Lookup(spec.Data, "users"); v.Type == bsonx.Array && !bsonx.IsEmpty(v.Data) {
+		users = []string{}
+		for it := bsonx.NewIter(v.Data); it.Next(); {
+			if u := it.Value(); u.Type == bsonx.Object {
+				users = append(users, string(bsonx.Str(bsonx.Lookup(u.Data, "db")))+"."+string(bsonx.Str(bsonx.Lookup(u.Data, "user"))))
+			}
+		}
+	}
+	return c.q.src.sv.LocalSessions(users)
+}

@@ -15,6 +15,7 @@ func table() []*Spec {
 		commitTransactionCommand,
 		compactCommand,
 		compactStructuredEncryptionDataCommand,
+		configureFailPointCommand,
 		connectionStatusCommand,
 		connPoolStatsCommand,
 		convertToCappedCommand,

@@ -34,7 +34,9 @@ type Options struct {
 	LogLevel       slog.Level
 	Args           []string // the command line, for getCmdLineOpts
 	Clock          clock.Clock
-	FS             vfs.FS // where the data is; the machine's when nil
+	// Parameters are server parameters (as setParameter has them) by name.
+	Parameters map[string]string
+	FS         vfs.FS // where the data is; the machine's when nil
 }
 
 // Server is a running server.
@@ -71,6 +73,11 @@ func Start(o Options) (*Server, error) {
 		failed: make(chan error, 3), idle: make(chan struct{})}
 	s.services = command.NewServices(o.Clock, s.log)
 	s.services.LogLines = lines.Lines
+	for name, text := range o.Parameters {
+		if err := s.services.Params.SetAtStart(name, text); err != nil {
+			return nil, fmt.Errorf("parameter %s: %w", name, err)
+		}
+	}
 	if err := s.start(); err != nil {
 		_ = s.closeAll()
 		return nil, err

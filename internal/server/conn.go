@@ -134,6 +134,9 @@ func (c *conn) run(ctx context.Context) error {
 	for {
 		b := c.reply.Begin(m)
 		c.s.o.Dispatcher.Run(ctx, rq, b)
+		if rq.CloseConn {
+			return errClosedOnPurpose
+		}
 		if rq.NoReply {
 			return nil
 		}
@@ -144,6 +147,9 @@ func (c *conn) run(ctx context.Context) error {
 		responseTo = c.lastID
 	}
 }
+
+// errClosedOnPurpose ends a connection that a command wants to be closed.
+var errClosedOnPurpose = errors.New("closed by a fail point")
 
 // send writes the reply that was begun in one call.
 func (c *conn) send(more bool, responseTo int32) error {
