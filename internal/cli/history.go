@@ -14,7 +14,7 @@ func (a *app) log() *cobra.Command {
 	var t target
 	var since, until, collection, actor, id string
 	var limit int64
-	var oldest bool
+	var oldest, patch, stat bool
 	cmd := &cobra.Command{
 		Use: "log", Short: "Show the commits of a branch, newest first", Args: exactly(0, "no arguments"),
 		Example: "  argon log -p shop -b dev --limit 20\n  argon log -p shop --since -1h --collection orders --actor alice",
@@ -39,6 +39,9 @@ func (a *app) log() *cobra.Command {
 				command = append(command, bson.E{Key: "limit", Value: limit})
 			}
 			l := a.list(field("lsn", "lsn"), field("time", "time"), column{"actor", actorOf}, column{"changes", changesOf}, field("comment", "comment"))
+			if (patch || stat) && a.output == "table" {
+				return a.logPatches(cmd, &t, command, patch)
+			}
 			return a.with(cmd.Context(), func(ctx context.Context, c *mongo.Client) error {
 				if err := runCursor(ctx, c, t.project, command, l.add); err != nil {
 					return err
@@ -55,6 +58,8 @@ func (a *app) log() *cobra.Command {
 	f.StringVar(&actor, "actor", "", "commits by this user or application")
 	f.StringVar(&id, "id", "", "commits that change the document with this _id (Extended JSON, or a plain string)")
 	f.Int64VarP(&limit, "limit", "n", 0, "at most so many commits")
+	f.BoolVarP(&patch, "patch", "P", false, "with what each commit changed")
+	f.BoolVar(&stat, "stat", false, "with counts by collection")
 	f.BoolVar(&oldest, "oldest-first", false, "oldest first")
 	return cmd
 }

@@ -25,12 +25,13 @@ func (a *app) restorePreviewAlias() *cobra.Command {
 
 type restoreFlags struct {
 	target
-	source, backup string
+	source, backup, collection string
 }
 
 func (r *restoreFlags) add(cmd *cobra.Command) {
 	r.branchFlag(cmd)
 	r.pointFlags(cmd)
+	cmd.Flags().StringVar(&r.collection, "collection", "", "restore this collection alone")
 	cmd.Flags().StringVar(&r.source, "source", "", "restore to this branch's state instead")
 }
 
@@ -53,6 +54,9 @@ func (r *restoreFlags) command(cmd *cobra.Command, dryRun bool) (bson.D, error) 
 		command = append(command, bson.E{Key: "to", Value: point})
 	default:
 		return nil, usage("say to which point: --lsn, --time, --at, or --source")
+	}
+	if r.collection != "" {
+		command = append(command, bson.E{Key: "collection", Value: r.collection})
 	}
 	if r.backup != "" {
 		command = append(command, bson.E{Key: "backup", Value: r.backup})

@@ -6,6 +6,7 @@ func table() []*Spec {
 	return []*Spec{
 		abortTransactionCommand,
 		aggregateCommand,
+		applyPatchCommand,
 		branchLogCommand,
 		buildInfoCommand,
 		bulkWriteCommand,

@@ -126,6 +126,13 @@ func (a *applier) define(ctx context.Context) error {
 }
 
 func (a *applier) create(ctx context.Context, t *triple) error {
+	if t.source.ID == 0 && t.source.Type != catalog.TypeView { // a patch names it only
+		_, err := a.Catalog.Create(ctx, a.view, t.name, catalog.CreateOptions{})
+		if errcode.Has(err, errcode.NamespaceExists) {
+			return errMoved
+		}
+		return err
+	}
 	newID := false
 	if t.source.ID != 0 && !t.revive {
 		n, _, err := a.view.Count(t.source.ID)

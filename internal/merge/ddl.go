@@ -144,9 +144,9 @@ func (p *planner) created(t *triple, taken map[string]bool) {
 			t.added = append(t.added, ix.Spec)
 		}
 	}
-	p.change(DDLChange{Op: "create", Collection: t.source.Name, Options: t.source.Options})
+	p.change(DDLChange{Op: "create", Collection: t.source.Name, Type: string(t.source.Type), Options: t.source.Options})
 	if names := specNames(t.added); len(names) > 0 {
-		p.change(DDLChange{Op: "createIndexes", Collection: t.source.Name, Indexes: names})
+		p.change(DDLChange{Op: "createIndexes", Collection: t.source.Name, Indexes: names, Specs: t.added})
 	}
 }
 
@@ -295,10 +295,10 @@ func (p *planner) indexes(t *triple, base *catalog.Collection) {
 		p.change(DDLChange{Op: "dropIndexes", Collection: t.name, Indexes: t.dropped})
 	}
 	if len(t.added) > 0 {
-		p.change(DDLChange{Op: "createIndexes", Collection: t.name, Indexes: specNames(t.added)})
+		p.change(DDLChange{Op: "createIndexes", Collection: t.name, Indexes: specNames(t.added), Specs: t.added})
 	}
 	if len(t.changed) > 0 {
-		p.change(DDLChange{Op: "modify", Collection: t.name, Indexes: specNames(t.changed)})
+		p.change(DDLChange{Op: "modify", Collection: t.name, Indexes: specNames(t.changed), Specs: t.changed})
 	}
 }
 

@@ -117,6 +117,16 @@ func AppendDDL(b *bsonx.Builder, c *DDLChange) {
 		}
 		b.Close(at)
 	}
+	if len(c.Specs) > 0 {
+		at := b.OpenArray("specs")
+		for i, d := range c.Specs {
+			b.Doc(bsonx.Index(i), d)
+		}
+		b.Close(at)
+	}
+	if c.Type != "" {
+		b.String("type", c.Type)
+	}
 	if c.Options != nil {
 		b.Doc("options", c.Options)
 	}

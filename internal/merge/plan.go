@@ -40,7 +40,9 @@ type DDLChange struct {
 	Collection string
 	To         string // rename
 	Indexes    []string
-	Options    bsonx.Doc // modify and create: the options that result
+	Specs      []bsonx.Doc // createIndexes, modify: the specifications
+	Type       string      // create: collection, view or timeseries
+	Options    bsonx.Doc   // modify and create: the options that result
 }
 
 // Conflict is one document (or definition of a collection) that both sides have
@@ -170,7 +172,7 @@ func (p *planner) row(ctx context.Context, t *triple, key []byte, id bsonx.Value
 			return nil, nil, err
 		}
 	}
-	if t.target.ID != idOf(t.source) && t.target.ID != idOf(t.base) || t.target.ByRecordID {
+	if key == nil || t.target.ID != idOf(t.source) && t.target.ID != idOf(t.base) || t.target.ByRecordID {
 		var err error
 		if key, err = exec.FindKey(ctx, p.target.view, t.coll, id); err != nil || key == nil {
 			return nil, nil, err
