@@ -137,8 +137,10 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 	case "$listLocalSessions", "$listSessions":
 		return stage.FromDocs(c.listSessions(spec)), nil
 	}
-	if name == "$listClusterCatalog" {
-		docs, err := s.clusterCatalog(ctx, ns.DB, bsonx.Truthy(bsonx.Lookup(spec.Data, "shards")))
+	switch name {
+	case "$collStats", "$indexStats", "$planCacheStats":
+	default:
+		docs, err := s.serverDocs(ctx, ns, name, bsonx.Doc(spec.Data))
 		return stage.FromDocs(docs), err
 	}
 	t, err := s.target(ctx, ns.DB, ns.Coll)
@@ -158,8 +160,6 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 		docs = s.indexStats(t)
 	case "$planCacheStats":
 		docs, err = s.planCacheStats(t)
-	default:
-		return nil, errcode.New(errcode.NotImplemented, "%s is not there yet", name)
 	}
 	return stage.FromDocs(docs), err
 }

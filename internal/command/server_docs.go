@@ -1,0 +1,105 @@
+package command
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/query/stage"
+)
+
+// serverDocs returns the documents of a stage that asks the server, not a
+// collection: $currentOp, $listSessions and the like.
+func (s *source) serverDocs(ctx context.Context, ns stage.Namespace, name string, spec bsonx.Doc) ([]bsonx.Doc, error) {
+	switch name {
+	case "$currentOp":
+		return s.sv.CurrentOps(currentOpOptions(spec, s.about.user)), nil
+	case "$listLocalSessions", "$listSessions":
+		return s.sv.LocalSessions(sessionUsers(spec, s.about.user)), nil
+	case "$listClusterCatalog":
+		return s.clusterCatalog(ctx, ns.DB, bsonx.Truthy(bsonx.Lookup(spec, "shards")))
+	case "$listCatalog":
+		return s.listCatalog(ctx, ns)
+	case "$querySettings", "$queryStats", "$listSampledQueries":
+		return nil, nil // nothing sets or samples them
+	}
+	return nil, errcode.New(errcode.NotImplemented, "%s is not supported", name)
+}
+
+// currentOpOptions reads $currentOp's options. Sessions with an idle transaction
+// are listed unless that is turned off, idle cursors only when asked for.
+func currentOpOptions(spec bsonx.Doc, user string) CurrentOpOptions {
+	idle := bsonx.Lookup(spec, "idleSessions")
+	return CurrentOpOptions{
+		AllUsers:    bsonx.Truthy(bsonx.Lookup(spec, "allUsers")),
+		User:        user,
+		IdleCursors: bsonx.Truthy(bsonx.Lookup(spec, "idleCursors")),
+		IdleSession: bsonx.IsMissing(idle) || bsonx.Truthy(idle),
+	}
+}
+
+// sessionUsers are the users whose sessions are listed: those that are named, or
+// the caller; nil for all.
+func sessionUsers(spec bsonx.Doc, user string) []string {
+	if bsonx.Truthy(bsonx.Lookup(spec, "allUsers")) {
+		return nil
+	}
+	listed := bsonx.Lookup(spec, "users")
+	if listed.Type != bsonx.Array {
+		return []string{user}
+	}
+	users := []string{}
+	for it := bsonx.NewIter(listed.Data); it.Next(); {
+		if it.Value().Type != bsonx.Object {
+			continue
+		}
+		d := bsonx.Doc(it.Value().Data)
+		users = append(users, string(bsonx.Str(bsonx.Lookup(d, "user")))+"@"+string(bsonx.Str(bsonx.Lookup(d, "db"))))
+	}
+	return users
+}
+
+// listCatalog describes one namespace, or those of all databases.
+func (s *source) listCatalog(ctx context.Context, ns stage.Namespace) ([]bsonx.Doc, error) {
+	all, err := s.clusterCatalog(ctx, ns.DB, false)
+	if err != nil {
+		return nil, err
+	}
+	var docs []bsonx.Doc
+	for _, c := range all {
+		db, full := string(bsonx.Str(bsonx.Lookup(c, "db"))), string(bsonx.Str(bsonx.Lookup(c, "ns")))
+		if ns.Coll != "" && full != ns.String() {
+			continue
+		}
+		t, err := s.target(ctx, db, full[len(db)+1:])
+		if err != nil {
+			return nil, err
+		}
+		b := bsonx.NewDoc(nil)
+		b.String("db", db)
+		b.String("name", t.name)
+		b.Value("type", bsonx.Lookup(c, "type"))
+		b.String("ns", full)
+		if t.coll == nil {
+			for it := bsonx.NewIter(bsonx.Lookup(c, "options").Data); it.Next(); {
+				b.Element(it.Element())
+			}
+			docs = append(docs, b.Done())
+			continue
+		}
+		md := b.OpenDoc("md")
+		b.String("ns", full)
+		b.Value("options", bsonx.Lookup(c, "options"))
+		arr := b.OpenArray("indexes")
+		for i, ix := range listedIndexes(t.entry) {
+			at := b.OpenDoc(bsonx.Index(i))
+			b.Doc("spec", ix.Spec)
+			b.Bool("ready", !ix.Building)
+			b.Close(at)
+		}
+		b.Close(arr)
+		b.Close(md)
+		docs = append(docs, b.Done())
+	}
+	return docs, nil
+}
