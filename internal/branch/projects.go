@@ -78,6 +78,24 @@ func (s *Service) ListProjects() []ProjectInfo {
 	return out
 }
 
+// Heads returns the database names of all branches that are not expired, in
+// order.
+func (s *Service) Heads() []string {
+	now := s.clock.Now()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []string
+	for _, p := range s.projects {
+		for _, b := range p.branches {
+			if b.expires.IsZero() || now.Before(b.expires) {
+				out = append(out, p.name+"~"+b.name)
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
 // DeleteProject removes a project with all of its branches, tags and history.
 func (s *Service) DeleteProject(ctx context.Context, name string) error {
 	s.changing.Lock()

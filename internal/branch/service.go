@@ -357,7 +357,7 @@ func (s *Service) ResolveAt(_ context.Context, r *Ref, ts txn.Timestamp) (*Ref, 
 		return nil, err
 	}
 	what := fmt.Sprintf("the cluster time (%d, %d)", ts.T(), ts.I())
-	if st.LSN < first || int64(ts.T()) > s.clock.Now().Unix()+1 && ts > s.store.Visible().Timestamp {
+	if st.LSN < first || int64(ts.T()) < p.created.Unix() || int64(ts.T()) > s.clock.Now().Unix()+1 && ts > s.store.Visible().Timestamp {
 		return nil, s.outside(p, what, first)
 	}
 	if r.LSN < st.LSN {

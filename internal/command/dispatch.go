@@ -54,6 +54,9 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	}
 	if unmet != nil {
 		writeConcernError(b, unmet)
+		if stateChange[unmet.Code] {
+			d.services.topologyVersion(b)
+		}
 	}
 	b.Double("ok", 1)
 	d.times(b)
@@ -265,7 +268,17 @@ func (d *Dispatcher) fail(rq *Request, b *bsonx.Builder, e *errcode.Error) {
 		b.Element(it.Element())
 	}
 	appendLabels(b, e)
+	if stateChange[e.Code] {
+		d.services.topologyVersion(b)
+	}
 	d.times(b)
+}
+
+// stateChange are the errors by which a server says that it can no longer be
+// used; drivers compare its topologyVersion with the one that they know.
+var stateChange = map[errcode.Code]bool{
+	errcode.ShutdownInProgress: true, errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
+	errcode.NotWritablePrimary: true, errcode.NotPrimaryNoSecondaryOk: true, errcode.NotPrimaryOrSecondary: true, errcode.PrimarySteppedDown: true,
 }
 
 func appendLabels(b *bsonx.Builder, e *errcode.Error) {

@@ -20,7 +20,7 @@ var getMoreCommand = &Spec{
 		idl.Field{Name: "term", Types: idl.Int64},
 		idl.Field{Name: "lastKnownCommittedOpTime", Types: idl.Object},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}),
-	Flags:  Read | TxnOK | APIv1 | OwnMaxTime,
+	Flags:  Read | Snapshot | TxnOK | APIv1 | OwnMaxTime,
 	Help:   "the next documents of a cursor",
 	OpKind: "getmore",
 	Run:    runGetMore,

@@ -21,6 +21,7 @@ type modification struct {
 	filter, sort, collation, let bsonx.Doc
 	hint                         bsonx.Value
 	multi, upsert                bool
+	most                         int64       // of a multi: stop after so many; 0: all
 	update                       bsonx.Value // missing: delete
 	constants                    bsonx.Doc
 	arrayFilters                 []bsonx.Doc
@@ -131,7 +132,7 @@ func (x *modifier) scan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if done && !x.multi {
+		if done && (!x.multi || x.result.matched == x.most) {
 			return nil
 		}
 	}

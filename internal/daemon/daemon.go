@@ -132,28 +132,6 @@ func (s *Server) startHTTP() error {
 	return nil
 }
 
-// background closes idle cursors and sessions and keeps the store tidy.
-func (s *Server) background(ctx context.Context) {
-	defer close(s.idle)
-	resumed := make(chan struct{})
-	go func() {
-		defer close(resumed)
-		command.ResumeIndexBuilds(ctx, s.services)
-	}()
-	defer func() { <-resumed }()
-	t := time.NewTicker(30 * time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			s.services.Expire()
-			s.sweep(ctx)
-		}
-	}
-}
-
 // Addr returns the wire protocol's address.
 func (s *Server) Addr() string { return s.addr.String() }
 

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/argon-db/argon/internal/branch"
@@ -34,18 +33,5 @@ func (s *Server) fatal(err error) {
 	select {
 	case s.failed <- fmt.Errorf("the store has failed: %w", err):
 	default:
-	}
-}
-
-// sweep does the store's housekeeping.
-func (s *Server) sweep(ctx context.Context) {
-	if _, err := s.services.Branches.DropExpired(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot drop expired branches", "error", err)
-	}
-	if _, err := s.services.ExpireRetries(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot drop outcomes of old retryable writes", "error", err)
-	}
-	if _, err := s.services.Branches.Sweep(ctx); err != nil && ctx.Err() == nil {
-		s.log.Warn("cannot sweep timelines that are out of use", "error", err)
 	}
 }
