@@ -136,8 +136,6 @@ func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage
 		return stage.FromDocs(s.sv.CurrentOps(s.currentOpOptions(spec.Data))), nil
 	case "$listLocalSessions", "$listSessions":
 		return stage.FromDocs(c.listSessions(spec)), nil
-	}
-	switch name {
 	case "$collStats", "$indexStats", "$planCacheStats":
 	default:
 		docs, err := s.serverDocs(ctx, ns, name, bsonx.Doc(spec.Data))

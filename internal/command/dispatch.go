@@ -224,7 +224,11 @@ func (d *Dispatcher) generic(rq *Request) (unmet *errcode.Error, err error) {
 func checkAPI(rq *Request, g *idl.Generic) error {
 	version := g.Get(idl.APIVersion)
 	switch {
-	case version.Type != bsonx.Missing && string(bsonx.Str(version)) != "1":
+	case version.Type == bsonx.Missing:
+		if g.Get(idl.APIStrict).Type != bsonx.Missing || g.Get(idl.APIDeprecationErrors).Type != bsonx.Missing {
+			return errcode.New(errcode.APIVersionError, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
+		}
+	case string(bsonx.Str(version)) != "1":
 		return errcode.New(errcode.APIVersionError, "API version must be \"1\"")
 	case bsonx.Truthy(g.Get(idl.APIStrict)) && rq.Spec.Flags&APIv1 == 0:
 		return errcode.New(errcode.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1. Information on supported commands and migrations in API Version 1 can be found at https://dochub.mongodb.org/core/manual-versioned-api", rq.Name)

@@ -9,13 +9,9 @@ import (
 )
 
 // serverDocs returns the documents of a stage that asks the server, not a
-// collection: $currentOp, $listSessions and the like.
+// collection: the catalog's and those that nothing fills here.
 func (s *source) serverDocs(ctx context.Context, ns stage.Namespace, name string, spec bsonx.Doc) ([]bsonx.Doc, error) {
 	switch name {
-	case "$currentOp":
-		return s.sv.CurrentOps(currentOpOptions(spec, s.about.user)), nil
-	case "$listLocalSessions", "$listSessions":
-		return s.sv.LocalSessions(sessionUsers(spec, s.about.user)), nil
 	case "$listClusterCatalog":
 		return s.clusterCatalog(ctx, ns.DB, bsonx.Truthy(bsonx.Lookup(spec, "shards")))
 	case "$listCatalog":
@@ -24,39 +20,6 @@ func (s *source) serverDocs(ctx context.Context, ns stage.Namespace, name string
 		return nil, nil // nothing sets or samples them
 	}
 	return nil, errcode.New(errcode.NotImplemented, "%s is not supported", name)
-}
-
-// currentOpOptions reads $currentOp's options. Sessions with an idle transaction
-// are listed unless that is turned off, idle cursors only when asked for.
-func currentOpOptions(spec bsonx.Doc, user string) CurrentOpOptions {
-	idle := bsonx.Lookup(spec, "idleSessions")
-	return CurrentOpOptions{
-		AllUsers:    bsonx.Truthy(bsonx.Lookup(spec, "allUsers")),
-		User:        user,
-		IdleCursors: bsonx.Truthy(bsonx.Lookup(spec, "idleCursors")),
-		IdleSession: bsonx.IsMissing(idle) || bsonx.Truthy(idle),
-	}
-}
-
-// sessionUsers are the users whose sessions are listed: those that are named, or
-// the caller; nil for all.
-func sessionUsers(spec bsonx.Doc, user string) []string {
-	if bsonx.Truthy(bsonx.Lookup(spec, "allUsers")) {
-		return nil
-	}
-	listed := bsonx.Lookup(spec, "users")
-	if listed.Type != bsonx.Array {
-		return []string{user}
-	}
-	users := []string{}
-	for it := bsonx.NewIter(listed.Data); it.Next(); {
-		if it.Value().Type != bsonx.Object {
-			continue
-		}
-		d := bsonx.Doc(it.Value().Data)
-		users = append(users, string(bsonx.Str(bsonx.Lookup(d, "user")))+"@"+string(bsonx.Str(bsonx.Lookup(d, "db"))))
-	}
-	return users
 }
 
 // listCatalog describes one namespace, or those of all databases.

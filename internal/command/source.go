@@ -29,7 +29,6 @@ type source struct {
 // about is what a source keeps of its command: a cursor outlives the request.
 type about struct {
 	db          string
-	user        string
 	inTxn       bool
 	apiStrict   bool
 	readConcern string
@@ -64,7 +63,7 @@ func (rq *Request) openSource(ctx context.Context) (*source, error) {
 }
 
 func (rq *Request) about() about {
-	return about{db: rq.DB, user: rq.Conn.Info.User, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level, commit: rq.commitInfo(),
+	return about{db: rq.DB, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level, commit: rq.commitInfo(),
 		apiStrict: bsonx.Truthy(rq.Args.Generic.Get(idl.APIStrict))}
 }
 
