@@ -79,6 +79,19 @@ func (rq *Request) mustBeInTxn() error {
 	return nil
 }
 
+// mustBeNew refuses an index, within a transaction, on a collection that others
+// can see.
+func (rq *Request) mustBeNew(ctx context.Context, name string) error {
+	s := &source{sv: rq.Services, about: rq.about(), tx: rq.Services.Txns.Begin(txn.Options{}), owned: true}
+	defer s.close()
+	t, err := s.target(ctx, rq.DB, name)
+	if err == nil && t.entry != nil {
+		err = errcode.New(errcode.OperationNotSupportedInTransaction,
+			"Cannot create new indexes on existing collection %s in a multi-document transaction.", t.ns())
+	}
+	return err
+}
+
 func runCommitTransaction(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 	if err := rq.mustBeInTxn(); err != nil {
 		return err

@@ -44,6 +44,11 @@ func (b *indexBuild) begin(ctx context.Context, s *source) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
+	if b.rq.InTxn && !b.created {
+		if err := b.rq.mustBeNew(ctx, b.name); err != nil {
+			return err
+		}
+	}
 	if b.before+len(missing) > maxIndexes {
 		return errcode.New(errcode.CannotCreateIndex, "add index fails, too many indexes for %s key:%s", t.ns(), bsonx.Lookup(missing[0], "key").Data)
 	}

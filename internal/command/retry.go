@@ -329,20 +329,59 @@ func (s *Services) ExpireRetries(ctx context.Context) (int, error) {
 	if s.Txns == nil {
 		return 0, nil
 	}
-	st := s.Txns.Store()
 	limit := s.Clock.Now().Add(-retryLife).UnixMilli()
-	b := st.NewBatch()
-	n := 0
-	err := st.ScanControl([]byte(retryPrefix), func(key, value []byte) error {
-		if at := bsonx.Lookup(value, "at"); at.Type == bsonx.Date && bsonx.I64(at) >= limit {
-			return nil
+	var old []session.SessionID
+	err := s.Txns.Store().ScanControl([]byte(retryPrefix), func(key, value []byte) error {
+		if !keptSince(value, limit) && len(key) > len(retryPrefix)+16 {
+			id := session.SessionID{User: string(key[len(retryPrefix) : len(key)-17])}
+			copy(id.UUID[:], key[len(key)-16:])
+			old = append(old, id)
 		}
-		n++
-		return b.DeleteControl(key)
+		return ctx.Err()
 	})
-	if err != nil || n == 0 {
-		b.Close()
-		return 0, err
+	n := 0
+	for len(old) > 0 && err == nil {
+		few := old[:min(len(old), 100)]
+		old = old[len(few):]
+		var dropped int
+		dropped, err = s.dropRetries(ctx, few, limit)
+		n += dropped
 	}
-	return n, st.CommitControl(ctx, b)
+	return n, err
+}
+
+func keptSince(record bsonx.Doc, limit int64) bool {
+	at := bsonx.Lookup(record, "at")
+	return at.Type == bsonx.Date && bsonx.I64(at) >= limit
+}
+
+// dropRetries drops the outcomes of sessions in one commit. It holds the
+// sessions meanwhile, so that nobody's new outcome is dropped.
+func (s *Services) dropRetries(ctx context.Context, ids []session.SessionID, limit int64) (n int, err error) {
+	st := s.Txns.Store()
+	b := st.NewBatch()
+	var over []session.SessionID
+	for _, id := range ids {
+		if s.Sessions.Find(id) != nil {
+			continue // in use after all: its next write keeps another outcome
+		}
+		ses, err := s.Sessions.CheckOut(ctx, id)
+		if err != nil {
+			break
+		}
+		defer ses.Unlock()
+		v, ok, err := st.GetControl(retryKey(id))
+		if err != nil || !ok || keptSince(v, limit) {
+			continue
+		}
+		if err := b.DeleteControl(retryKey(id)); err != nil {
+			break
+		}
+		over = append(over, id)
+	}
+	if len(over) == 0 {
+		b.Close()
+		return 0, nil
+	}
+	return len(over), st.CommitControl(ctx, b)
 }

@@ -14,6 +14,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
+	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/daemon"
 	"github.com/argon-db/argon/test/harness"
 )
@@ -318,5 +319,28 @@ func TestExpiredDocumentsGo(t *testing.T) {
 	}
 	if n := s.Services().ExpireDocuments(t.Context()); n != 0 {
 		t.Errorf("%d more were removed", n)
+	}
+}
+
+// TestOldOutcomesGo: outcomes of sessions that are long over are dropped; those
+// of others stay.
+func TestOldOutcomesGo(t *testing.T) {
+	clk := clock.NewManual(time.Now())
+	s := harness.StartWith(t, daemon.Options{Clock: clk})
+	send := func(session string) bool {
+		r := s.Raw(t, d("update", "c", "updates", bson.A{d("q", d("_id", session), "u", d("$inc", d("n", 1)), "upsert", true)},
+			"lsid", d("id", bson.Binary{Subtype: 4, Data: []byte(session)}), "txnNumber", int64(1), "$db", "db"))
+		return r.Lookup("retriedStmtIds").Type == bson.TypeArray
+	}
+	send("aaaaaaaaaaaaaaaa")
+	clk.Advance(55 * time.Minute)
+	send("bbbbbbbbbbbbbbbb")
+	clk.Advance(10 * time.Minute)
+	s.Services().Expire() // the first session
+	if n, err := s.Services().ExpireRetries(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d outcomes were dropped, %v; want 1", n, err)
+	}
+	if !send("bbbbbbbbbbbbbbbb") {
+		t.Error("the outcome of a session in use is gone")
 	}
 }

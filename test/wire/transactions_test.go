@@ -338,6 +338,7 @@ func TestTransactionRules(t *testing.T) {
 		{"commit as the first", true, []any{"commitTransaction", 1, "$db", "admin"}, 263},
 		{"killCursors as the first", true, []any{"killCursors", "c", "cursors", bson.A{int64(1)}}, 263},
 		{"$out", true, []any{"aggregate", "c", "pipeline", bson.A{d("$out", "x")}, "cursor", bson.D{}}, 263},
+		{"an index of a collection that is there", true, []any{"createIndexes", "c", "indexes", bson.A{d("key", d("a", 1), "name", "a")}}, 263},
 		{"create under snapshot", true, []any{"create", "x", "readConcern", d("level", "snapshot")}, 72},
 		{"commit elsewhere", true, find, 0},
 		{"commit on another database", false, []any{"commitTransaction", 1, "$db", "db"}, 13},
