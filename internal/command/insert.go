@@ -82,7 +82,7 @@ func (r *results) appendErrors(b *bsonx.Builder) {
 // it fails. stop is set when the command has to end with err (a conflict, the
 // time limit, a transaction's failure); otherwise err is this operation's own.
 func (rq *Request) statement(s *source, fn func() error) (err *errcode.Error, stop error) {
-	sp := s.tx.Savepoint()
+	sp, splits := s.tx.Savepoint(), s.splits
 	failed := fn()
 	if failed == nil {
 		return nil, nil
@@ -90,7 +90,9 @@ func (rq *Request) statement(s *source, fn func() error) (err *errcode.Error, st
 	if endsCommand(failed) {
 		return nil, failed
 	}
-	s.tx.RollbackTo(sp)
+	if s.splits == splits { // otherwise what is done is done, as in MongoDB
+		s.tx.RollbackTo(sp)
+	}
 	return errcode.As(failed), nil
 }
 

@@ -120,6 +120,8 @@ func (x *modifier) scan(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = it.Close() }()
+	rows := splitRows{x: x}
+	defer rows.close()
 	for {
 		row, err := it.Next(ctx)
 		if err == io.EOF {
@@ -128,7 +130,7 @@ func (x *modifier) scan(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		done, err := x.row(ctx, bytes.Clone(row.Key), row.Doc)
+		done, err := rows.next(ctx, bytes.Clone(row.Key), row.Doc)
 		if err != nil {
 			return err
 		}
@@ -187,7 +189,7 @@ func (x *modifier) row(ctx context.Context, key []byte, doc bsonx.Doc) (done boo
 		return false, err
 	}
 	env := x.w.Env
-	if moved {
+	if moved || x.s.splits > 0 && !bytes.Equal(now, doc) {
 		if now == nil {
 			return false, nil
 		}

@@ -24,6 +24,9 @@ type source struct {
 	dbs   []*database
 	multi *txnHandle    // the session's transaction, when it is not owned
 	empty txn.Savepoint // before any write
+	// splits counts the commits that a large statement has made so far: what was
+	// committed cannot start anew.
+	splits int
 }
 
 // about is what a source keeps of its command: a cursor outlives the request.
@@ -252,8 +255,8 @@ func (rq *Request) writeReply(ctx context.Context, b *bsonx.Builder, fn func(s *
 		if !txn.IsStale(err) {
 			return err
 		}
-		if attempt == maxAttempts {
-			return errcode.New(errcode.WriteConflict, "the write met with changes by others %d times in a row; try again", attempt)
+		if attempt == maxAttempts || s.splits > 0 {
+			return conflicted(attempt)
 		}
 		if err := exec.Interrupted(ctx); err != nil {
 			return err

@@ -155,6 +155,10 @@ func (t *Txn) HasWrites() bool { return len(t.journal) > 0 || len(t.ddl) > 0 || 
 // Size returns the bytes of keys and values that wait to be committed.
 func (t *Txn) Size() int { return t.size }
 
+// Writes returns how many writes of rows, index entries and the catalog wait to be
+// committed.
+func (t *Txn) Writes() int { return len(t.journal) }
+
 // Refresh moves the snapshot of a single statement to the newest commit. Open
 // iterators go on with what they saw.
 func (t *Txn) Refresh() {
