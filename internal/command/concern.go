@@ -100,6 +100,17 @@ func parseWriteConcern(doc bsonx.Doc) (unmet *errcode.Error, err error) {
 	return checkW(a.Get("w"))
 }
 
+// silent reports whether an insert, update or delete has write concern w: 0, whose
+// reply says nothing but ok.
+func (rq *Request) silent() bool {
+	wc := rq.Args.Generic.Get(idl.WriteConcern)
+	if wc.Type != bsonx.Object || rq.Name != "insert" && rq.Name != "update" && rq.Name != "delete" {
+		return false
+	}
+	w := bsonx.Lookup(wc.Data, "w")
+	return bsonx.IsNumber(w) && idl.ToInt64(w) == 0 && !bsonx.Truthy(bsonx.Lookup(wc.Data, "j"))
+}
+
 func checkW(w bsonx.Value) (unmet *errcode.Error, err error) {
 	switch {
 	case w.Type == bsonx.Missing || w.Type == bsonx.Null:

@@ -249,7 +249,9 @@ func (rq *Request) writeReply(ctx context.Context, b *bsonx.Builder, fn func(s *
 		s.tx.Abort()
 		if err == nil {
 			rq.outcomeKept()
-			reply(b)
+			if !rq.silent() {
+				reply(b)
+			}
 			return nil
 		}
 		if !txn.IsStale(err) {
