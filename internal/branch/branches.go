@@ -130,6 +130,12 @@ func (s *Service) fork(p *project, tl *timeline, lsn LSN, id Timeline) *timeline
 		n.forkTime = st.Wall()
 	}
 	n.levels = n.headLevels()
+	n.commit = lsn
+	if s.activity.update() == nil {
+		if at, err := s.activity.before(tl.id, lsn); err == nil {
+			n.commit = at
+		}
+	}
 	return n
 }
 
@@ -426,6 +432,7 @@ func (s *Service) markDeadLocked(since LSN) {
 			use(t.tl)
 		}
 	}
+	s.keptBases(used, use)
 	for id := range s.timelines {
 		if _, known := s.dead[id]; !used[id] && !known {
 			s.dead[id] = since
@@ -472,6 +479,7 @@ func (s *Service) sweep(ctx context.Context) error {
 	for _, id := range gone {
 		delete(s.dead, id)
 		delete(s.timelines, id)
+		delete(s.direct, id)
 		s.catalog.Forget(id)
 	}
 	return nil

@@ -79,7 +79,7 @@ func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats
 		}
 	}
 	if trim != store.Head && !dry {
-		err = s.store.TrimLog(trim)
+		err = s.trimLog(ctx, trim)
 	}
 	return st, err
 }
@@ -170,4 +170,23 @@ func (s *Service) goneCollections(tl *timeline, k Kept) ([]txn.CollectionID, err
 		old = slices.DeleteFunc(old, func(c txn.CollectionID) bool { _, there := snap.ByID(c); return there })
 	}
 	return old, nil
+}
+
+// trimLog deletes the log before an LSN, and keeps what the tracker has learnt of
+// it.
+func (s *Service) trimLog(ctx context.Context, before LSN) error {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	records, err := s.activity.trim(before, func(tl Timeline) bool {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.timelines[tl] != nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.save(ctx, records...); err != nil {
+		return err
+	}
+	return s.store.TrimLog(before)
 }

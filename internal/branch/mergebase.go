@@ -19,36 +19,40 @@ import (
 // point of a branch contains is one scan of them, together with the branch's own
 // ancestors.
 //
-//	m TIMELINE(8 bytes, big endian) → LSN(8 bytes, big endian)
+//	m TIMELINE(8 bytes, big endian) → LSN(8 bytes, big endian) [1]
+//
+// A 1 at the end: the timeline itself was merged, not another that contains it.
 const kindMerged = 'm'
 
 func mergedKey(tl Timeline) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kindMerged}, uint64(tl))
 }
 
-// vector says what a point contains: of each timeline all up to an LSN.
+// vector says what a point contains: of each timeline all up to an LSN, which is
+// that of a commit.
 type vector map[Timeline]LSN
 
 // contents returns what a view contains.
 func (s *Service) contents(levels []Level) (vector, error) {
 	v := vector{}
-	for _, l := range levels {
-		v[l.Timeline] = s.lastOf(l)
+	s.mu.RLock()
+	for i, l := range levels {
+		lsn := l.LSN
+		if i == 0 {
+			if a := s.activity.of(l.Timeline); a.last < lsn {
+				lsn = a.last
+			}
+		} else if child := s.timelines[levels[i-1].Timeline]; child != nil && child.fork == lsn {
+			lsn = child.commit
+		}
+		v[l.Timeline] = lsn
 	}
+	s.mu.RUnlock()
 	merged, err := s.merged(levels)
 	for tl, lsn := range merged {
 		v[tl] = max(v[tl], lsn)
 	}
 	return v, err
-}
-
-// lastOf is the LSN of a level's newest commit, or the level's own where older
-// ones are not known.
-func (s *Service) lastOf(l Level) LSN {
-	if a := s.activity.of(l.Timeline); a.commits > 0 && a.last < l.LSN {
-		return a.last
-	}
-	return l.LSN
 }
 
 // merged reads the entries of merges that a view sees.
@@ -57,11 +61,62 @@ func (s *Service) merged(levels []Level) (vector, error) {
 	it := s.store.NewIter(levels, store.IterOptions{Space: store.Meta(), Lower: []byte{kindMerged}, Upper: []byte{kindMerged + 1}})
 	defer it.Close()
 	for it.Next() {
-		if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) == 8 {
+		if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) >= 8 {
 			v[Timeline(binary.BigEndian.Uint64(k[1:]))] = LSN(binary.BigEndian.Uint64(val))
 		}
 	}
 	return v, it.Err()
+}
+
+// direct knows which timelines were merged into which. What was merged into two
+// is a merge base of theirs, also when its own branch is gone.
+type direct map[Timeline]map[Timeline]bool
+
+func (d direct) add(from, into Timeline) {
+	if d[from] == nil {
+		d[from] = map[Timeline]bool{}
+	}
+	d[from][into] = true
+}
+
+// loadDirect reads it from the timelines' own entries.
+func (s *Service) loadDirect() error {
+	for id := range s.timelines {
+		it := s.store.NewIter([]Level{{Timeline: id, LSN: head}}, store.IterOptions{Space: store.Meta(), Lower: []byte{kindMerged}, Upper: []byte{kindMerged + 1}})
+		for it.Next() {
+			if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) == 9 && val[8] == 1 {
+				s.direct.add(Timeline(binary.BigEndian.Uint64(k[1:])), id)
+			}
+		}
+		if err := it.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keptBases marks the timelines that are merge bases of others that are used.
+// Holds s.mu.
+func (s *Service) keptBases(used map[Timeline]bool, use func(*timeline)) {
+	for more := true; more; {
+		more = false
+		for from, into := range s.direct {
+			tl := s.timelines[from]
+			if used[from] || tl == nil || len(into) < 2 {
+				continue
+			}
+			n := 0
+			for t := range into {
+				if used[t] {
+					n++
+				}
+			}
+			if n > 0 {
+				use(tl)
+				more = true
+			}
+		}
+	}
 }
 
 // Bases returns the best common ancestors of two views: the points that both
@@ -136,7 +191,16 @@ func (s *Service) RecordMerge(ctx context.Context, v *txn.View, source []Level, 
 		if lsn <= have[tl] || tl == v.Timeline() {
 			continue
 		}
-		if err := v.PutMeta(ctx, mergedKey(tl), binary.BigEndian.AppendUint64(nil, uint64(lsn))); err != nil {
+		val := binary.BigEndian.AppendUint64(nil, uint64(lsn))
+		s.mu.Lock()
+		if tl == source[0].Timeline {
+			s.direct.add(tl, v.Timeline())
+		}
+		if s.direct[tl][v.Timeline()] {
+			val = append(val, 1)
+		}
+		s.mu.Unlock()
+		if err := v.PutMeta(ctx, mergedKey(tl), val); err != nil {
 			return err
 		}
 	}

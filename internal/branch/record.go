@@ -78,6 +78,8 @@ type timeline struct {
 	parent   *timeline
 	parentID Timeline
 	fork     LSN
+	// commit is the parent's newest commit at the fork: what the fork has of it.
+	commit   LSN
 	forkTime time.Time
 	levels   []Level // at head
 }
@@ -120,6 +122,7 @@ func (tl *timeline) encode() []byte {
 	b.Int64("project", int64(tl.project))
 	b.Int64("parent", int64(tl.parentID))
 	b.Int64("fork", int64(tl.fork))
+	b.Int64("commit", int64(tl.commit))
 	b.Date("forkTime", tl.forkTime.UnixMilli())
 	return b.Done()
 }
@@ -171,8 +174,12 @@ func (s *Service) load() error {
 		}
 		f := fields{v}
 		id := Timeline(binary.BigEndian.Uint64(k[len(keyTimeline):]))
-		s.timelines[id] = &timeline{id: id, project: uint64(f.num("project")), parentID: Timeline(f.num("parent")),
-			fork: LSN(f.num("fork")), forkTime: f.when("forkTime")}
+		tl := &timeline{id: id, project: uint64(f.num("project")), parentID: Timeline(f.num("parent")),
+			fork: LSN(f.num("fork")), commit: LSN(f.num("commit")), forkTime: f.when("forkTime")}
+		if bsonx.IsMissing(bsonx.Lookup(v, "commit")) {
+			tl.commit = tl.fork
+		}
+		s.timelines[id] = tl
 		return nil
 	})
 	if err != nil {

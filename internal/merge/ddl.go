@@ -100,7 +100,7 @@ func (p *planner) dropped(t *triple) error {
 	changed := !sameDefinition(t.base, t.target) || t.base.Name != t.target.Name
 	if !changed {
 		var err error
-		if changed, err = p.differs(p.bases[0], t.base, p.target, t.target); err != nil {
+		if changed, err = p.differs(p.bases[t.baseAt], t.base, p.target, t.target); err != nil {
 			return err
 		}
 	}
@@ -117,7 +117,7 @@ func (p *planner) gone(t *triple, taken map[string]bool) error {
 	changed := !sameDefinition(t.base, t.source) || t.base.Name != t.source.Name
 	if !changed {
 		var err error
-		if changed, err = p.differs(p.bases[0], t.base, p.source, t.source); err != nil {
+		if changed, err = p.differs(p.bases[t.baseAt], t.base, p.source, t.source); err != nil {
 			return err
 		}
 	}

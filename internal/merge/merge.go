@@ -8,7 +8,6 @@ import (
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
-	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/txn"
@@ -134,6 +133,11 @@ func (p *planner) merge(ctx context.Context, _ *MergeOptions, upToDate bool) err
 	}
 	defer p.Branches.Hold(bases...)()
 	p.triples = pair(p.bases[0].snap, p.source.snap, p.target.snap)
+	for _, t := range p.triples {
+		for i := 1; i < len(p.bases) && t.base == nil; i++ {
+			t.base, t.baseAt = t.inBase(p.bases[i].snap), i
+		}
+	}
 	if err := p.definitions(); err != nil {
 		return err
 	}
@@ -160,10 +164,13 @@ func (p *planner) mergeDocs(ctx context.Context, t *triple) error {
 		return p.mergeByID(ctx, t, v)
 	}
 	for i := range p.bases {
-		if i > 0 && t.base == nil {
+		base := idOf(t.base)
+		if v != nil {
+			base = v.colls[i]
+		} else if i > 0 {
 			break
 		}
-		c := p.Branches.Changes(p.bases[i].levels, p.source.levels, idOf(t.base), t.source.ID)
+		c := p.Branches.Changes(p.bases[i].levels, p.source.levels, base, t.source.ID)
 		for n := 0; c.Next(); n++ {
 			if n%256 == 0 {
 				err = exec.Interrupted(ctx)
@@ -263,8 +270,9 @@ func byID(c *branch.Changes) ([]step, error) {
 // in conflict between them is no side's value, so that both sides have changed it.
 type virtual struct {
 	p     *planner
-	coll  txn.CollectionID
-	roots []side // of bases 0 and i
+	colls []txn.CollectionID // the collection in each base, 0 where it is not there
+	roots []side             // of bases 0 and i
+	inner []txn.CollectionID // the collection there
 	none  bsonx.Value
 }
 
@@ -272,7 +280,10 @@ func (p *planner) virtual(t *triple) (*virtual, error) {
 	if len(p.bases) < 2 || t.base == nil {
 		return nil, nil
 	}
-	v := &virtual{p: p, coll: t.base.ID}
+	v := &virtual{p: p}
+	for _, b := range p.bases {
+		v.colls = append(v.colls, idOf(t.inBase(b.snap)))
+	}
 	mark := make([]byte, 16)
 	_, _ = rand.Read(mark) // never fails
 	b := bsonx.NewDoc(nil)
@@ -283,21 +294,23 @@ func (p *planner) virtual(t *triple) (*virtual, error) {
 		if err != nil {
 			return nil, err
 		}
-		root := side{snap: &catalog.Snapshot{}}
+		var root side
+		var in txn.CollectionID
 		if len(roots) > 0 {
 			if root, err = p.side(roots[0]); err != nil {
 				return nil, err
 			}
+			in = idOf(t.inBase(root.snap))
 		}
-		v.roots = append(v.roots, root)
+		v.roots, v.inner = append(v.roots, root), append(v.inner, in)
 	}
 	return v, nil
 }
 
 // differsBefore reports whether an earlier base has shown the row already.
 func (v *virtual) differsBefore(ctx context.Context, key []byte, source bsonx.Doc, i int) (bool, error) {
-	for _, b := range v.p.bases[:i] {
-		d, err := b.view.Get(ctx, v.coll, key)
+	for j := range i {
+		d, err := get(ctx, v.p.bases[j].view, v.colls[j], key)
 		if err != nil || !equalDocs(d, source) {
 			return true, err
 		}
@@ -305,18 +318,24 @@ func (v *virtual) differsBefore(ctx context.Context, key []byte, source bsonx.Do
 	return false, nil
 }
 
+// get reads a row of a collection that may not be there.
+func get(ctx context.Context, v *txn.View, coll txn.CollectionID, key []byte) (bsonx.Doc, error) {
+	if v == nil || coll == 0 {
+		return nil, nil
+	}
+	return v.Get(ctx, coll, key)
+}
+
 // doc merges what the bases have of a row.
 func (v *virtual) doc(ctx context.Context, key []byte) (bsonx.Doc, error) {
-	out, err := v.p.bases[0].view.Get(ctx, v.coll, key)
+	out, err := get(ctx, v.p.bases[0].view, v.colls[0], key)
 	for i := 1; i < len(v.p.bases) && err == nil; i++ {
 		var next, root bsonx.Doc
-		if next, err = v.p.bases[i].view.Get(ctx, v.coll, key); err != nil {
+		if next, err = get(ctx, v.p.bases[i].view, v.colls[i], key); err != nil {
 			break
 		}
-		if r := v.roots[i-1]; r.view != nil {
-			if root, err = r.view.Get(ctx, v.coll, key); err != nil {
-				break
-			}
+		if root, err = get(ctx, v.roots[i-1].view, v.inner[i-1], key); err != nil {
+			break
 		}
 		out = v.join(root, out, next)
 	}

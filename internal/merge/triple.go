@@ -16,6 +16,7 @@ import (
 // sides, is the same thing to its users.
 type triple struct {
 	base, source, target *catalog.Collection
+	baseAt               int // which of several bases has base
 
 	// What the planner decided:
 	name    string // the name on the target in the end
@@ -95,7 +96,7 @@ func pair(base, source, target *catalog.Snapshot) []*triple {
 }
 
 // pairNames joins the triples of which one has the source's and the other the
-// target's collection of one name.
+// target's collection of one name, and those with what only the base has of it.
 func pairNames(all []*triple) []*triple {
 	targets := map[string]*triple{}
 	for _, t := range all {
@@ -118,6 +119,24 @@ func pairNames(all []*triple) []*triple {
 		}
 		gone[o] = true
 	}
+	only := map[string]*triple{} // what the base alone has
+	for _, t := range all {
+		if t.base != nil && t.source == nil && t.target == nil {
+			only[t.base.Name] = t
+		}
+	}
+	for _, t := range all {
+		if gone[t] || t.base != nil {
+			continue
+		}
+		for _, c := range []*catalog.Collection{t.source, t.target} {
+			if c != nil && t.base == nil && only[c.Name] != nil {
+				t.base = only[c.Name].base
+				gone[only[c.Name]] = true
+				delete(only, c.Name)
+			}
+		}
+	}
 	out := all[:0]
 	for _, t := range all {
 		if !gone[t] {
@@ -125,6 +144,28 @@ func pairNames(all []*triple) []*triple {
 		}
 	}
 	return out
+}
+
+// inBase finds the triple's collection in one of several bases.
+func (t *triple) inBase(s *catalog.Snapshot) *catalog.Collection {
+	sides := []*catalog.Collection{t.base, t.source, t.target}
+	for _, c := range sides {
+		if c == nil || c.ID == 0 {
+			continue
+		}
+		if b, ok := s.ByID(c.ID); ok {
+			return b
+		}
+	}
+	for _, c := range sides {
+		if c == nil {
+			continue
+		}
+		if b, ok := s.Collection(c.Name); ok && b.Type == c.Type {
+			return b
+		}
+	}
+	return nil
 }
 
 // sameDefinition reports whether two entries mean the same, but for their names.
