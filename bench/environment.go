@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -95,6 +98,27 @@ func (e *environment) close() {
 	_ = os.RemoveAll(e.dir)
 }
 
+// cpuSeconds returns the processor time that the server under test has used, 0
+// when it is not a child of the benchmark. Unlike a rate it does not depend on
+// what else the machine does.
+func (e *environment) cpuSeconds() float64 {
+	if e.config.uri != "" {
+		return 0
+	}
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", e.procs[0].Process.Pid))
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[11], 64)
+	system, _ := strconv.ParseFloat(fields[12], 64)
+	const ticks = 100 // USER_HZ of Linux
+	return (user + system) / ticks
+}
+
 // residentMiB returns the resident memory of the server under test, when it is
 // a child of the benchmark.
 func (e *environment) residentMiB() float64 {
@@ -150,12 +174,14 @@ func load(ctx context.Context, clients int, d time.Duration, op func(ctx context
 // operations to units (documents in a batch).
 func (e *environment) pair(ctx context.Context, name, unit string, scale float64, clients int,
 	op func(c *mongo.Client) func(ctx context.Context, client, i int) error) (figure, error) {
-	var ours, nulls, ratios []float64
+	var ours, nulls, ratios, cpu []float64
 	for round := range e.config.rounds + 1 {
+		before, start := e.cpuSeconds(), time.Now()
 		a, err := load(ctx, clients, e.config.each, op(e.argon))
 		if err != nil {
 			return figure{}, err
 		}
+		used := (e.cpuSeconds() - before) / (a * scale * time.Since(start).Seconds())
 		n, err := load(ctx, clients, e.config.each, op(e.null))
 		if err != nil {
 			return figure{}, fmt.Errorf("null server: %w", err)
@@ -164,6 +190,7 @@ func (e *environment) pair(ctx context.Context, name, unit string, scale float64
 			continue // warm-up
 		}
 		ours, nulls, ratios = append(ours, a*scale), append(nulls, n*scale), append(ratios, a/n)
+		cpu = append(cpu, used*1e6)
 	}
-	return figure{Name: name, Unit: unit, Value: median(ours), Null: median(nulls), Ratio: median(ratios)}, nil
+	return figure{Name: name, Unit: unit, Value: median(ours), Null: median(nulls), Ratio: median(ratios), CPU: median(cpu)}, nil
 }

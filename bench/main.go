@@ -62,6 +62,7 @@ type figure struct {
 	Value float64 `json:"value"`
 	Null  float64 `json:"null,omitempty"`  // the null server's, where it can answer
 	Ratio float64 `json:"ratio,omitempty"` // value / null, pair by pair, median
+	CPU   float64 `json:"cpu,omitempty"`   // the server's processor time for each unit, in µs
 }
 
 func bench(ctx context.Context, c config) error {
@@ -105,7 +106,7 @@ func (f figure) String() string {
 		s = fmt.Sprintf("%-44s %12.2f %s", f.Name, f.Value, f.Unit)
 	}
 	if f.Null > 0 {
-		s += fmt.Sprintf("   null %.0f, ratio %.2f", f.Null, f.Ratio)
+		s += fmt.Sprintf("   null %.0f, ratio %.2f, server CPU %.1f µs", f.Null, f.Ratio, f.CPU)
 	}
 	return s
 }
