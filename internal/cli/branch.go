@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,7 @@ func (a *app) branchShow() *cobra.Command {
 					return err
 				}
 				if found == nil {
-					return usage("project %s has no branch %q; see `argon branch list -p %s`", t.project, args[0], t.project)
+					return fmt.Errorf("project %s has no branch %q; see `argon branch list -p %s`", t.project, args[0], t.project)
 				}
 				return a.document(found)
 			})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -71,7 +72,7 @@ func (a *app) printReply(cmd *cobra.Command, db string, command bson.D, path ...
 		if len(path) > 0 {
 			v, err := reply.LookupErr(path...)
 			if err != nil {
-				return usage("%s has no such project; see `argon project list`", redact(a.uri))
+				return fmt.Errorf("%s has no such project; see `argon project list`", redact(a.uri))
 			}
 			reply = v.Document()
 		}

@@ -32,8 +32,8 @@ func (a *app) status() *cobra.Command {
 				}
 				doc, err := bson.Marshal(bson.D{
 					{Key: "uri", Value: redact(a.uri)},
-					{Key: "version", Value: build.Lookup("argon", "version")},
-					{Key: "mongodb", Value: build.Lookup("version")},
+					{Key: "version", Value: stringOf(build.Lookup("argonVersion"))},
+					{Key: "mongodb", Value: stringOf(build.Lookup("version"))},
 					{Key: "uptimeSeconds", Value: server.Lookup("uptime")},
 					{Key: "connections", Value: server.Lookup("connections", "current")},
 					{Key: "projects", Value: int64(len(projects))},
@@ -67,4 +67,10 @@ func (a *app) version() *cobra.Command {
 			return a.document(doc)
 		},
 	}
+}
+
+// stringOf is a string of a reply; "" when another server does not send it.
+func stringOf(v bson.RawValue) string {
+	s, _ := v.StringValueOK()
+	return s
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/plan"
+	"github.com/argon-db/argon/internal/version"
 )
 
 // verbosity of explain.
@@ -292,7 +293,7 @@ func (rq *Request) explainTail(b *bsonx.Builder) {
 	s := b.OpenDoc("serverInfo")
 	b.String("host", rq.Services.Host.Hostname)
 	b.Int32("port", 27017)
-	b.String("version", "8.2.0")
+	b.String("version", version.MongoDB)
 	b.String("gitVersion", rq.Services.Host.Version)
 	b.Close(s)
 	p := b.OpenDoc("serverParameters")
