@@ -124,9 +124,6 @@ func runCollStats(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 // Source implements stage.Collections.
 func (c *collections) Source(ctx context.Context, _ *stage.OpenContext, ns stage.Namespace, name string, spec bsonx.Value) (exec.Iterator, error) {
 	s := c.q.src
-	if name == "$geoNear" {
-		return c.geoNear(ctx, ns, bsonx.Doc(spec.Data))
-	}
 	switch name {
 	case "$history":
 		return c.history(ctx, ns, bsonx.Doc(spec.Data))

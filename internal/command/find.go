@@ -347,12 +347,6 @@ func (fp *findPlan) open(st *exec.Stats) (exec.Iterator, error) {
 	if fp.counted != nil {
 		it = exec.NewCounter(it, fp.counted)
 	}
-	if fp.plan.Query.Filter.Near() != nil {
-		var err error
-		if it, err = fp.q.near(fp.t, fp.plan, it, fp.sort != nil); err != nil {
-			return nil, err
-		}
-	}
 	if fp.sort != nil {
 		limit := int64(0)
 		if f.limit > 0 {

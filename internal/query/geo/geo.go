@@ -102,6 +102,9 @@ func Stored(v bsonx.Value) (g *Geometry, ok bool) {
 		}
 		return legacyPoint(p), true
 	}
+	if bsonx.Lookup(v.Data, "type").Type != bsonx.String {
+		return nil, false // of a query it would be a point
+	}
 	g, err := parseGeoJSON(v, 0)
 	return g, err == nil
 }

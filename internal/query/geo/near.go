@@ -118,6 +118,9 @@ func (n *Near) parse(op string, v bsonx.Value) error {
 			return err
 		}
 		n.Center = *c
+		if err := n.third(op, v); err != nil {
+			return err
+		}
 		if n.Sphere && !c.At.onSphere() {
 			return bad("Legacy point is out of bounds for spherical query")
 		}
@@ -147,6 +150,18 @@ func (n *Near) parse(op string, v bsonx.Value) error {
 	}
 	if !found {
 		return bad("%s requires a point, given %s", op, v.DebugString())
+	}
+	return nil
+}
+
+// third is the largest distance, that may stand behind legacy coordinates.
+func (n *Near) third(op string, v bsonx.Value) error {
+	vals := bsonx.Values(nil, v.Data)
+	switch {
+	case len(vals) > 3:
+		return bad("%s takes two coordinates and a distance at most, given %s", op, v.DebugString())
+	case len(vals) == 3:
+		return n.limit("$maxDistance", vals[2])
 	}
 	return nil
 }

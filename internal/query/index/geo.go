@@ -2,9 +2,11 @@ package index
 
 import (
 	"math"
+	"slices"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/numeric"
 	"github.com/argon-db/argon/internal/query/geo"
 )
 
@@ -24,39 +26,70 @@ func compileGeo(spec bsonx.Doc) *GeoOptions {
 		g.Version = int(numberInt(v))
 	}
 	if v := bsonx.Lookup(spec, "min"); bsonx.IsNumber(v) {
-		g.Min = float64(numberInt(v))
+		g.Min = numeric.ToFloat(v)
 	}
 	if v := bsonx.Lookup(spec, "max"); bsonx.IsNumber(v) {
-		g.Max = float64(numberInt(v))
+		g.Max = numeric.ToFloat(v)
 	}
 	return g
 }
 
-// expandGeo checks the values of a geospatial field: what is no geometry cannot
-// be in the index. The keys hold no cells: distances are measured on the rows.
-// A document without the field has no key, if the field is the first one.
+// Grid numbers the points of a 2d index.
+func (g *GeoOptions) Grid() *geo.Grid { return &geo.Grid{Min: g.Min, Max: g.Max} }
+
+// expandGeo makes a key of each cell of a geospatial field's values. What is no
+// geometry cannot be in the index; a field that is not there, null or an empty
+// array is null.
 func (s *Spec) expandGeo(keys []Key, from, field int, doc bsonx.Doc) ([]Key, error) {
 	f := s.Fields[field]
-	vals := geoValues(nil, bsonx.DocValue(doc), f.Parts)
-	for _, v := range vals {
-		if v.Type == bsonx.Null || v.Type == bsonx.Undefined {
+	var cells []int64
+	for _, v := range GeoValues(nil, bsonx.DocValue(doc), f.Parts) {
+		if bsonx.IsNullish(v) || v.Type == bsonx.Array && bsonx.IsEmpty(v.Data) {
 			continue
 		}
-		if err := s.checkGeo(f, v); err != nil {
+		var err error
+		if cells, err = s.cells(cells, f, v, 0); err != nil {
 			return nil, err
 		}
 	}
-	if len(vals) == 0 && field == 0 {
-		return keys[:from], nil
-	}
-	for i := range keys[from:] {
-		keys[from+i].Values[field] = bsonx.NullValue
+	slices.Sort(cells)
+	cells = slices.Compact(cells)
+	base := append([]Key(nil), keys[from:]...)
+	keys = keys[:from]
+	for _, k := range base {
+		if len(cells) == 0 {
+			k.Values[field] = bsonx.NullValue
+			k.None |= 1 << field
+			keys = append(keys, k)
+		}
+		for i, c := range cells {
+			vals := k.Values
+			if i > 0 {
+				vals = append([]bsonx.Value(nil), vals...)
+			}
+			vals[field] = bsonx.Int64Value(c)
+			keys = append(keys, Key{vals, k.None &^ (1 << field)})
+		}
 	}
 	return keys, nil
 }
 
-// geoValues appends the values that a path leads to, through arrays of documents.
-func geoValues(dst []bsonx.Value, v bsonx.Value, path []string) []bsonx.Value {
+// sparseGeo drops the keys of a document that has none of the geospatial fields.
+func (s *Spec) sparseGeo(keys []Key, from int) []Key {
+	var fields uint64
+	for i, f := range s.Fields {
+		if f.Kind == Geo2d || f.Kind == Geo2dsphere {
+			fields |= 1 << i
+		}
+	}
+	if len(keys) > from && fields != 0 && keys[from].None&fields == fields {
+		return keys[:from]
+	}
+	return keys
+}
+
+// GeoValues appends the values that a path leads to, through arrays of documents.
+func GeoValues(dst []bsonx.Value, v bsonx.Value, path []string) []bsonx.Value {
 	for i, name := range path {
 		switch v.Type {
 		case bsonx.Object:
@@ -65,7 +98,7 @@ func geoValues(dst []bsonx.Value, v bsonx.Value, path []string) []bsonx.Value {
 		case bsonx.Array:
 			for it := bsonx.NewIter(v.Data); it.Next(); {
 				if e := it.Value(); e.Type == bsonx.Object {
-					dst = geoValues(dst, e, path[i:])
+					dst = GeoValues(dst, e, path[i:])
 				}
 			}
 		}
@@ -77,39 +110,57 @@ func geoValues(dst []bsonx.Value, v bsonx.Value, path []string) []bsonx.Value {
 	return dst
 }
 
-func (s *Spec) checkGeo(f Field, v bsonx.Value) error {
+// cells appends the cells of one value.
+func (s *Spec) cells(dst []int64, f Field, v bsonx.Value, depth int) ([]int64, error) {
 	if f.Kind == Geo2d {
-		return s.checkFlat(f, v)
+		return s.flatCells(dst, f, v, depth)
 	}
 	g, ok := geo.Stored(v)
 	if ok && g.Point != nil && (math.Abs(g.Point.X) > 180 || math.Abs(g.Point.Y) > 90) {
 		ok = false
 	}
-	if !ok {
-		return errcode.New(16755, "Can't extract geo keys: the value of '%s' is no valid GeoJSON geometry or pair of coordinates", f.Path)
+	if !ok || !g.OnSphere() {
+		return nil, errcode.New(16755, "Can't extract geo keys: the value of '%s' is no valid GeoJSON geometry or pair of coordinates", f.Path)
 	}
-	return nil
+	return append(dst, g.Cells()...), nil
 }
 
-// checkFlat: a 2d index takes legacy points within its bounds, or arrays of them.
-func (s *Spec) checkFlat(f Field, v bsonx.Value) error {
-	if v.Type == bsonx.Array && !bsonx.IsNumber(bsonx.LookupIndex(v.Data, 0)) {
+// flatCells: a 2d index takes legacy points within its bounds, or arrays of them.
+func (s *Spec) flatCells(dst []int64, f Field, v bsonx.Value, depth int) ([]int64, error) {
+	if v.Type != bsonx.Array && v.Type != bsonx.Object || bsonx.IsEmpty(v.Data) {
+		if depth > 0 && v.Type != bsonx.Array && v.Type != bsonx.Object {
+			return nil, errcode.New(13654, "location object expected, location array not in correct format: '%s'", f.Path)
+		}
+		return dst, nil
+	}
+	if first := bsonx.NewIter(v.Data); depth == 0 && first.Next() && !bsonx.IsNumber(first.Value()) {
 		for it := bsonx.NewIter(v.Data); it.Next(); {
-			if err := s.checkFlat(f, it.Value()); err != nil {
-				return err
+			var err error
+			if dst, err = s.flatCells(dst, f, it.Value(), 1); err != nil {
+				return nil, err
 			}
 		}
-		return nil
+		return dst, nil
 	}
-	if v.Type != bsonx.Array && v.Type != bsonx.Object {
-		return nil
+	var p geo.Flat
+	n := 0
+	for it := bsonx.NewIter(v.Data); it.Next() && n < 2; n++ {
+		if !bsonx.IsNumber(it.Value()) {
+			return nil, errcode.New(13026, "geo values must be 'legacy coordinate pairs' for 2d indexes: '%s'", f.Path)
+		}
+		x := numeric.ToFloat(it.Value())
+		if n == 0 {
+			p.X = x
+		} else {
+			p.Y = x
+		}
 	}
-	g, ok := geo.Stored(v)
-	if !ok || g.Point == nil {
-		return nil
+	if n < 2 {
+		return nil, errcode.New(13068, "geo field only has 1 element: '%s'", f.Path)
 	}
-	if o := s.GeoOpts; !(g.Point.X >= o.Min && g.Point.X <= o.Max && g.Point.Y >= o.Min && g.Point.Y <= o.Max) {
-		return errcode.New(13027, "point not in interval of [ %g, %g ]", o.Min, o.Max)
+	grid := s.GeoOpts.Grid()
+	if !grid.Contains(p) {
+		return nil, errcode.New(13027, "point not in interval of [ %g, %g ]", grid.Min, grid.Max)
 	}
-	return nil
+	return append(dst, grid.Cell(p)), nil
 }

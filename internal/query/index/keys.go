@@ -100,13 +100,15 @@ func (s *Spec) Keys(dst []Key, doc bsonx.Doc) ([]Key, Multikey, error) {
 			mk = mk.Set(len(s.Fields), i, 0)
 		case Geo2d, Geo2dsphere:
 			keys, err = s.expandGeo(keys, len(dst), i, doc)
-			mk = mk.Set(len(s.Fields), i, 0)
+			for c := range f.Parts { // any part of the path may be an array
+				mk = mk.Set(len(s.Fields), i, c)
+			}
 		}
 		if err != nil {
 			return dst, nil, err
 		}
 	}
-	return keys, mk, nil
+	return s.sparseGeo(keys, len(dst)), mk, nil
 }
 
 // state is how far one field of the pattern has come on the way down.

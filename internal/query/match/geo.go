@@ -14,6 +14,12 @@ type geoTest interface {
 	Test(v bsonx.Value) (bool, error)
 }
 
+// Region returns the region of $geoWithin and $geoIntersects; nil for the others.
+func (n *Geo) Region() *geo.Region {
+	r, _ := n.test.(*geo.Region)
+	return r
+}
+
 func isGeoNear(name string) bool {
 	switch name {
 	case "$near", "$nearSphere", "$geoNear":

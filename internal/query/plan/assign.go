@@ -5,6 +5,7 @@ import (
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/geo"
 	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 )
@@ -84,6 +85,8 @@ func pathOf(n match.Node) (string, bool) {
 		return n.Path.Name, true
 	case *match.ElemMatchValue:
 		return n.Path.Name, true
+	case *match.Geo:
+		return n.Path.Name, true
 	case *match.Not:
 		return pathOf(n.Node)
 	}
@@ -116,6 +119,9 @@ func assign(ix *exec.Index, spec *index.Spec, mk index.Multikey, ps []pred, coll
 	same := SameCollation(spec.Collator, coll)
 	for i, f := range spec.Fields {
 		b := builder{indexColl: spec.Collator, sameColl: same, multikey: bits(mk, i) != 0}
+		if spec.GeoOpts != nil {
+			b.grid = spec.GeoOpts.Grid()
+		}
 		fb := fieldBound{iv: allValues()}
 		for _, p := range ps {
 			if p.path != f.Path {
@@ -158,8 +164,36 @@ func (b *builder) field(k index.Kind, n match.Node) (bound, bool) {
 		return b.leaf(n)
 	case index.Hashed:
 		return b.hashed(n)
+	case index.Geo2d, index.Geo2dsphere:
+		return b.geo(k, n)
 	}
 	return bound{}, false
+}
+
+// geo: the cells that may hold what is within or intersects a region.
+func (b *builder) geo(k index.Kind, n match.Node) (bound, bool) {
+	g, ok := n.(*match.Geo)
+	if !ok || g.Region() == nil {
+		return bound{}, false
+	}
+	var cells []geo.CellRange
+	if k == index.Geo2d {
+		cells, ok = g.Region().FlatRanges(b.grid)
+	} else {
+		cells, ok = g.Region().SphereRanges()
+	}
+	if !ok {
+		return bound{}, false
+	}
+	return bound{iv: cellIntervals(cells)}, true
+}
+
+func cellIntervals(cells []geo.CellRange) Intervals {
+	iv := make(Intervals, len(cells))
+	for i, c := range cells {
+		iv[i] = Interval{bsonx.Int64Value(c.Lo), bsonx.Int64Value(c.Hi), true, true}
+	}
+	return iv
 }
 
 // hashed: only single values have a hash.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/geo"
 	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 )
@@ -14,6 +15,7 @@ type builder struct {
 	indexColl bsonx.Collator // of the index
 	sameColl  bool           // the query compares strings as the index does
 	multikey  bool           // the field has been an array somewhere
+	grid      *geo.Grid      // of a 2d index
 }
 
 // bound is what one condition says about the values of an index field.

@@ -30,6 +30,9 @@ type Query struct {
 	// {$natural: ±1}).
 	Hint     bsonx.Value
 	Min, Max bsonx.Doc
+	// Near asks for rows by distance, as $geoNear does; a filter's $near does so
+	// by itself.
+	Near *Near
 	// NeedKeys: the caller wants each row's index key (returnKey).
 	NeedKeys bool
 	// Count: the caller wants to know how many, not which.
@@ -84,14 +87,12 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 			p.nodes = nil
 		}
 	}
-	if q.Filter != nil && q.Filter.Text() != nil {
-		if err := p.textIndex(); err != nil {
-			return nil, err
-		}
-	}
 	p.preds = preds(p.nodes)
 	if q.Filter != nil && q.Filter.Text() != nil {
 		return p.textPlan(ctx, q.Filter.Text())
+	}
+	if n := q.near(); n != nil {
+		return p.nearPlan(ctx, n)
 	}
 	if q.Min != nil || q.Max != nil {
 		return p.minMax(ctx)
@@ -100,23 +101,6 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 		return nil, err
 	}
 	return p.best(ctx)
-}
-
-// textIndex checks that there is an index for $text.
-func (p *planner) textIndex() error {
-	hidden := false
-	for _, ix := range p.q.Coll.Indexes {
-		if ix.Spec.TextAt() >= 0 && !ix.Building {
-			if !ix.Spec.Hidden {
-				return nil
-			}
-			hidden = true
-		}
-	}
-	if hidden {
-		return errNoPlan()
-	}
-	return errcode.New(errcode.IndexNotFound, "text index required for $text query")
 }
 
 type planner struct {

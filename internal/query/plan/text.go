@@ -31,9 +31,9 @@ func (p *planner) textPlan(ctx context.Context, t *match.Text) (*Plan, error) {
 		}
 		return nil, errcode.New(errcode.BadValue, "text and hint not allowed in same query")
 	}
-	ix := textIndex(p.q.Coll)
-	if ix == nil {
-		return nil, ErrNoTextIndex()
+	ix, err := textIndex(p.q.Coll)
+	if err != nil {
+		return nil, err
 	}
 	opts := ix.Spec.TextOpts
 	lang := opts.Fields.Default
@@ -53,13 +53,17 @@ func (p *planner) textPlan(ctx context.Context, t *match.Text) (*Plan, error) {
 }
 
 // textIndex returns the text index, of which a collection has at most one.
-func textIndex(c *exec.Collection) *exec.Index {
+func textIndex(c *exec.Collection) (*exec.Index, error) {
 	for _, ix := range c.Indexes {
-		if ix.Spec.TextAt() >= 0 && !ix.Building && !ix.Spec.Hidden {
-			return ix
+		switch {
+		case ix.Spec.TextAt() < 0 || ix.Building:
+		case ix.Spec.Hidden:
+			return nil, noPlan("the text index is hidden")
+		default:
+			return ix, nil
 		}
 	}
-	return nil
+	return nil, ErrNoTextIndex()
 }
 
 // textAccess finds the rows for conditions that hold at once, among which, or

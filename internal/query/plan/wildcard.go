@@ -24,6 +24,11 @@ func (p *planner) specialPlan(ctx context.Context, ix *exec.Index, spec *index.S
 			p.wildcardPrefix(ix, spec)
 		}
 	}
+	if spec.GeoOpts != nil {
+		if err := p.geoPlan(ctx, ix, spec, forced); err != nil {
+			return err
+		}
+	}
 	if forced && n == len(p.plans) {
 		return errNoPlan()
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/expr"
+	"github.com/argon-db/argon/internal/query/match"
 )
 
 // Namespace is a collection of a database; Coll is empty for an aggregation on
@@ -90,8 +91,12 @@ type Collections interface {
 	// Source opens the documents of a stage that makes its own from what the
 	// server knows: $collStats, $indexStats, $planCacheStats, $currentOp,
 	// $listSessions, $listLocalSessions, $listClusterCatalog, $history, $diff,
-	// $geoNear … The stage has checked spec.
+	// … The stage has checked spec.
 	Source(ctx context.Context, oc *OpenContext, ns Namespace, stage string, spec bsonx.Value) (exec.Iterator, error)
+	// GeoNear opens the documents of ns that match a filter (nil: all of them) by
+	// their distance. args are {near, minDistance, maxDistance, key, spherical,
+	// distanceMultiplier} as far as given, with constants evaluated.
+	GeoNear(ctx context.Context, oc *OpenContext, ns Namespace, args bsonx.Doc, filter *match.Filter) (exec.Iterator, error)
 	// Output begins an $out into ns: nothing is visible before Commit.
 	Output(ctx context.Context, oc *OpenContext, ns Namespace, o OutputOptions) (Output, error)
 	// MergeInto begins a $merge into ns, which is created with the first

@@ -15,9 +15,8 @@ import (
 const maxGeoDepth = 199
 
 // geoNearStage is $geoNear: documents by their distance from a point.
-// Collections.Source finds and orders them (rows with GeoDistance and GeoPoint in
-// their meta), given {near, minDistance, maxDistance, distanceMultiplier, query,
-// key, spherical} with constants evaluated; the stage adds the fields.
+// Collections.GeoNear finds and orders them (rows with GeoDistance and GeoPoint
+// in their meta); the stage adds the fields.
 type geoNearStage struct {
 	named
 	pc       *ParseContext
@@ -25,6 +24,7 @@ type geoNearStage struct {
 	distance []string // nil: not wanted
 	locs     []string
 	args     []geoArg
+	filter   *match.Filter // nil: every document
 }
 
 // geoArg is one argument for the source.
@@ -65,8 +65,10 @@ func (s *geoNearStage) option(key string, v bsonx.Value) (err error) {
 			return errcode.New(errcode.BadValue, "$geoNear parameter 'key' cannot be the empty string")
 		}
 		k, _ := stringOf(v)
-		if _, err := expr.SplitPath(k); err != nil {
+		if parts, err := expr.SplitPath(k); err != nil {
 			return err
+		} else if len(parts) > bsonx.MaxDepth {
+			return errcode.New(5729100, "$geoNear parameter 'key' is nested too deep: %d levels at most", bsonx.MaxDepth)
 		}
 		s.add(key, expr.Literal(v))
 	case "minDistance":
@@ -156,15 +158,14 @@ func checkGeoArg(key string, v bsonx.Value) error {
 }
 
 // query checks the filter, which may not be near anything itself.
-func (s *geoNearStage) query(v bsonx.Value) error {
+func (s *geoNearStage) query(v bsonx.Value) (err error) {
 	if v.Type != bsonx.Object {
 		return idl.WrongType("query", v.Type, idl.Object)
 	}
-	_, err := match.Compile(bsonx.Doc(v.Data), match.Options{
+	s.filter, err = match.Compile(bsonx.Doc(v.Data), match.Options{
 		Scope: s.pc.Scope, Collation: s.pc.Collation,
 		NoNear: errcode.New(errcode.BadValue, "$geoNear's query may not use $near or $nearSphere"),
 	})
-	s.add("query", expr.Literal(v))
 	return err
 }
 
@@ -188,7 +189,7 @@ func (s *geoNearStage) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, e
 			}
 			b.Value(a.name, v)
 		}
-		rows, err := oc.Collections.Source(ctx, oc, s.ns, s.name, bsonx.DocValue(b.Done()))
+		rows, err := oc.Collections.GeoNear(ctx, oc, s.ns, b.Done(), s.filter)
 		if err != nil {
 			return nil, err
 		}

@@ -26,7 +26,7 @@ func parseMatch(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 func newMatch(doc bsonx.Doc, pc *ParseContext) (*matchStage, error) {
 	f, err := match.Compile(doc, match.Options{
 		Scope: pc.Scope, Collation: pc.Collation,
-		NoNear: errcode.New(errcode.BadValue, "$near, $nearSphere and $geoNear are not allowed in this context, use $geoNear or $geoWithin"),
+		NoNear: errcode.New(5626500, "$geoNear, $near, and $nearSphere are not allowed in this context, as they sort by distance: use the $geoNear stage, or $geoWithin"),
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/expr"
 	"github.com/argon-db/argon/internal/query/index"
+	"github.com/argon-db/argon/internal/query/match"
 )
 
 // memory is a server's worth of collections, as far as stages see it.
@@ -163,6 +165,10 @@ func (p *memProber) Probe(_ context.Context, vals []bsonx.Value) (exec.Iterator,
 }
 
 func (p *memProber) Close() error { return nil }
+
+func (m *memory) GeoNear(context.Context, *OpenContext, Namespace, bsonx.Doc, *match.Filter) (exec.Iterator, error) {
+	return nil, errors.New("not here")
+}
 
 func (m *memory) Source(_ context.Context, _ *OpenContext, ns Namespace, stage string, _ bsonx.Value) (exec.Iterator, error) {
 	switch stage {

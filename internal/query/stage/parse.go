@@ -66,6 +66,9 @@ func parseUnoptimized(pipeline []bsonx.Doc, pc *ParseContext) (*Pipeline, error)
 		if err != nil {
 			return nil, err
 		}
+		if err := checkText(st, i, pc); err != nil {
+			return nil, err
+		}
 		p.stages = append(p.stages, st...)
 	}
 	if pc.inside != inFacet && !pc.Update {
@@ -147,6 +150,9 @@ func checkPositions(rows []*row, pc *ParseContext) error {
 		case pc.inside == inUnion && r.flags&notInUnion != 0:
 			return errcode.New(31441, "%s is not allowed within a $unionWith's sub-pipeline", r.name)
 		}
+		if r.name == "$geoNear" && i != 0 {
+			return errcode.New(40603, "$geoNear was not the first stage in the pipeline.")
+		}
 		if r.flags&mustBeFirst != 0 && i != 0 && !(r.flags&afterView != 0 && i == pc.FromView) {
 			return errcode.New(40602, "%s is only valid as the first stage in a pipeline", r.name)
 		}
@@ -162,6 +168,24 @@ func checkPositions(rows []*row, pc *ParseContext) error {
 		if err := checkReadConcern(r, pc); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkText: a $match with $text reads the text index, so it is where the rows
+// come from.
+func checkText(st []Stage, at int, pc *ParseContext) error {
+	if len(st) == 0 {
+		return nil
+	}
+	m, ok := st[0].(*matchStage)
+	switch {
+	case !ok || m.filter.Text() == nil:
+		return nil
+	case pc.inside == inFacet:
+		return errcode.New(40600, "$match with $text is not allowed to be used within a $facet stage")
+	case at != 0:
+		return errcode.New(17313, "$match with $text is only allowed as the first pipeline stage")
 	}
 	return nil
 }
