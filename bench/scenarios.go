@@ -41,6 +41,7 @@ func scenarios(c config) []scenario {
 		{"branch-create-1k", branchCreation(1000)},
 		{"branch-create", branchCreation(docs)},
 		{"restore", restores(docs)},
+		{"merge", merges(docs, 10, 1000, docs/10)},
 	}
 }
 
