@@ -2,6 +2,7 @@ package branch
 
 import (
 	"context"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -432,7 +433,6 @@ func (s *Service) markDeadLocked(since LSN) {
 			use(t.tl)
 		}
 	}
-	s.keptBases(used, use)
 	for id := range s.timelines {
 		if _, known := s.dead[id]; !used[id] && !known {
 			s.dead[id] = since
@@ -464,6 +464,14 @@ func (s *Service) sweep(ctx context.Context) error {
 	if len(gone) == 0 {
 		return nil
 	}
+	kept, err := s.basesOf(gone)
+	if err != nil {
+		return err
+	}
+	gone = slices.DeleteFunc(gone, func(id Timeline) bool { return kept[id] })
+	if len(gone) == 0 {
+		return nil
+	}
 	b := s.store.NewBatch()
 	for _, id := range gone {
 		if err := dropTimeline(b, id); err != nil {
@@ -479,7 +487,7 @@ func (s *Service) sweep(ctx context.Context) error {
 	for _, id := range gone {
 		delete(s.dead, id)
 		delete(s.timelines, id)
-		delete(s.direct, id)
+		delete(s.owners, id)
 		s.catalog.Forget(id)
 	}
 	return nil

@@ -49,8 +49,20 @@ func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats
 	}
 	if dry {
 		s.mu.RLock()
-		st.Timelines = len(s.dead)
+		var dead []Timeline
+		for id := range s.dead {
+			dead = append(dead, id)
+		}
 		s.mu.RUnlock()
+		kept, err := s.basesOf(dead)
+		if err != nil {
+			return st, err
+		}
+		for _, id := range dead {
+			if !kept[id] {
+				st.Timelines++
+			}
+		}
 	} else {
 		n, err := s.Sweep(ctx)
 		st.Timelines = n

@@ -19,9 +19,7 @@ import (
 // point of a branch contains is one scan of them, together with the branch's own
 // ancestors.
 //
-//	m TIMELINE(8 bytes, big endian) → LSN(8 bytes, big endian) [1]
-//
-// A 1 at the end: the timeline itself was merged, not another that contains it.
+//	m TIMELINE(8 bytes, big endian) → LSN(8 bytes, big endian)
 const kindMerged = 'm'
 
 func mergedKey(tl Timeline) []byte {
@@ -61,62 +59,88 @@ func (s *Service) merged(levels []Level) (vector, error) {
 	it := s.store.NewIter(levels, store.IterOptions{Space: store.Meta(), Lower: []byte{kindMerged}, Upper: []byte{kindMerged + 1}})
 	defer it.Close()
 	for it.Next() {
-		if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) >= 8 {
+		if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) == 8 {
 			v[Timeline(binary.BigEndian.Uint64(k[1:]))] = LSN(binary.BigEndian.Uint64(val))
 		}
 	}
 	return v, it.Err()
 }
 
-// direct knows which timelines were merged into which. What was merged into two
-// is a merge base of theirs, also when its own branch is gone.
-type direct map[Timeline]map[Timeline]bool
+// owners knows which timelines have an entry of their own for a timeline.
+type owners map[Timeline]map[Timeline]bool
 
-func (d direct) add(from, into Timeline) {
-	if d[from] == nil {
-		d[from] = map[Timeline]bool{}
+func (o owners) add(from, into Timeline) {
+	if o[from] == nil {
+		o[from] = map[Timeline]bool{}
 	}
-	d[from][into] = true
+	o[from][into] = true
 }
 
-// loadDirect reads it from the timelines' own entries.
-func (s *Service) loadDirect() error {
+// loadOwners reads them from the timelines' own entries.
+func (s *Service) loadOwners() error {
 	for id := range s.timelines {
-		it := s.store.NewIter([]Level{{Timeline: id, LSN: head}}, store.IterOptions{Space: store.Meta(), Lower: []byte{kindMerged}, Upper: []byte{kindMerged + 1}})
-		for it.Next() {
-			if k, val := it.Key(), it.Value(); len(k) == 9 && len(val) == 9 && val[8] == 1 {
-				s.direct.add(Timeline(binary.BigEndian.Uint64(k[1:])), id)
-			}
-		}
-		if err := it.Close(); err != nil {
+		m, err := s.merged([]Level{{Timeline: id, LSN: head}})
+		if err != nil {
 			return err
+		}
+		for from := range m {
+			s.owners.add(from, id)
 		}
 	}
 	return nil
 }
 
-// keptBases marks the timelines that are merge bases of others that are used.
-// Holds s.mu.
-func (s *Service) keptBases(used map[Timeline]bool, use func(*timeline)) {
-	for more := true; more; {
-		more = false
-		for from, into := range s.direct {
-			tl := s.timelines[from]
-			if used[from] || tl == nil || len(into) < 2 {
-				continue
+// maxBasePairs bounds how many pairs are looked at to find out whether a timeline
+// is still a merge base; with more it is taken for one.
+const maxBasePairs = 1000
+
+// basesOf returns which of the timelines without use are a merge base of others,
+// with their ancestors: a branch that was merged into two others and dropped is
+// where these two have parted.
+func (s *Service) basesOf(dead []Timeline) (map[Timeline]bool, error) {
+	kept := map[Timeline]bool{}
+	for _, id := range dead {
+		s.mu.RLock()
+		var heads [][]Level
+		for t := range s.owners[id] {
+			if tl := s.timelines[t]; tl != nil && !slices.Contains(dead, t) {
+				heads = append(heads, tl.levels)
 			}
-			n := 0
-			for t := range into {
-				if used[t] {
-					n++
+		}
+		tl := s.timelines[id]
+		s.mu.RUnlock()
+		if tl == nil {
+			continue
+		}
+		need, err := s.isBase(id, heads)
+		if err != nil {
+			return nil, err
+		}
+		for ; need && tl != nil; tl = tl.parent {
+			kept[tl.id] = true
+		}
+	}
+	return kept, nil
+}
+
+func (s *Service) isBase(id Timeline, heads [][]Level) (bool, error) {
+	if n := len(heads); n*(n-1)/2 > maxBasePairs {
+		return true, nil
+	}
+	for i, a := range heads {
+		for _, b := range heads[:i] {
+			bases, err := s.Bases(a, b)
+			if err != nil {
+				return false, err
+			}
+			for _, base := range bases {
+				if base[0].Timeline == id {
+					return true, nil
 				}
-			}
-			if n > 0 {
-				use(tl)
-				more = true
 			}
 		}
 	}
+	return false, nil
 }
 
 // Bases returns the best common ancestors of two views: the points that both
@@ -191,18 +215,12 @@ func (s *Service) RecordMerge(ctx context.Context, v *txn.View, source []Level, 
 		if lsn <= have[tl] || tl == v.Timeline() {
 			continue
 		}
-		val := binary.BigEndian.AppendUint64(nil, uint64(lsn))
-		s.mu.Lock()
-		if tl == source[0].Timeline {
-			s.direct.add(tl, v.Timeline())
-		}
-		if s.direct[tl][v.Timeline()] {
-			val = append(val, 1)
-		}
-		s.mu.Unlock()
-		if err := v.PutMeta(ctx, mergedKey(tl), val); err != nil {
+		if err := v.PutMeta(ctx, mergedKey(tl), binary.BigEndian.AppendUint64(nil, uint64(lsn))); err != nil {
 			return err
 		}
+		s.mu.Lock()
+		s.owners.add(tl, v.Timeline())
+		s.mu.Unlock()
 	}
 	s.LogOperation(v, "mergeBranch", from.Branch)
 	return nil

@@ -48,19 +48,19 @@ type Service struct {
 	timelines map[Timeline]*timeline
 	dead      map[Timeline]LSN // timelines without use, and since when
 
-	direct   direct
+	owners   owners
 	activity tracker
 }
 
 // Open reads the control records of a store.
 func Open(s *store.Store, m *txn.Manager, c *catalog.Catalog, clk clock.Clock) (*Service, error) {
 	sv := &Service{store: s, txns: m, catalog: c, clock: clk, projects: map[string]*project{}, folded: map[string]*project{},
-		byID: map[uint64]*project{}, timelines: map[Timeline]*timeline{}, dead: map[Timeline]LSN{}, direct: direct{}, activity: tracker{store: s}}
+		byID: map[uint64]*project{}, timelines: map[Timeline]*timeline{}, dead: map[Timeline]LSN{}, owners: owners{}, activity: tracker{store: s}}
 	sv.activity.store = s
 	if err := sv.load(); err != nil {
 		return nil, fmt.Errorf("branches: %w", err)
 	}
-	if err := sv.loadDirect(); err != nil {
+	if err := sv.loadOwners(); err != nil {
 		return nil, fmt.Errorf("branches: %w", err)
 	}
 	for _, p := range sv.projects {

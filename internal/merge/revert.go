@@ -229,9 +229,10 @@ func (p *planner) ends(r *branch.Ref, base, source LSN, ddl int) error {
 	}
 	// What one commit dropped on this line comes back with its rows and index
 	// entries, which are there. After more changes they may not fit together.
-	single := ddl == 1
+	// Rows of an ancestor it may collect: only this timeline's catalog keeps its own.
+	own := ddl == 1 && b.Levels[0].Timeline == p.plan.Target.Timeline
 	for _, t := range p.triples {
-		t.revive = t.base == nil && t.target == nil && t.source != nil && r.Timeline == p.plan.Target.Timeline && source < base && single
+		t.revive = t.base == nil && t.target == nil && t.source != nil && own && source < base
 	}
 	return p.definitions()
 }
