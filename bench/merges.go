@@ -52,7 +52,9 @@ func mergeRound(ctx context.Context, e *environment, db *mongo.Database, docs, n
 			func() error {
 				return drain(ctx, db, bson.D{{Key: "diffBranch", Value: name}, {Key: "summary", Value: true}}, 1)
 			},
-			func() error { return db.RunCommand(ctx, bson.D{{Key: "mergeBranch", Value: name}, {Key: "dryRun", Value: true}}).Err() },
+			func() error {
+				return db.RunCommand(ctx, bson.D{{Key: "mergeBranch", Value: name}, {Key: "dryRun", Value: true}}).Err()
+			},
 			func() error {
 				var r struct {
 					MergedLsn int64 `bson:"mergedLsn"`
