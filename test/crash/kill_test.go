@@ -1,0 +1,147 @@
+package crash
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"github.com/argon-db/argon/internal/cli"
+	"github.com/argon-db/argon/internal/fsck"
+)
+
+// asServer in the environment makes the test's own binary the argon command.
+const asServer = "ARGON_TEST_AS_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asServer) != "" {
+		os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+	}
+	os.Exit(m.Run())
+}
+
+// TestKill kills the process of a loaded server with SIGKILL, starts it again on
+// the same data, and goes on: every acknowledged count must be there, a write
+// that the driver retried must have counted once, and the last data must be whole.
+func TestKill(t *testing.T) {
+	n := *seed
+	if n == 0 {
+		n = uint64(time.Now().UnixNano())
+	}
+	t.Logf("replay with -seed %d", n)
+	rng := rand.New(rand.NewPCG(n, 3))
+	data := t.TempDir()
+	p := startProcess(t, data, "127.0.0.1:0")
+	addr := p.addr
+	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + addr).SetServerSelectionTimeout(20 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Disconnect(context.Background()) }()
+	coll := c.Database("shop").Collection("c")
+	if _, err := coll.Indexes().CreateOne(t.Context(), mongo.IndexModel{Keys: bson.D{{Key: "n", Value: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	const writers = 8
+	var acked [writers]int
+	for round := range 5 {
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				for ctx.Err() == nil {
+					if !countUp(ctx, coll, w, acked[w]+1) {
+						return
+					}
+					acked[w]++
+				}
+			}()
+		}
+		time.Sleep(time.Duration(50+rng.IntN(250)) * time.Millisecond)
+		p.kill()
+		stop()
+		wg.Wait()
+		p = startProcess(t, data, addr)
+		for w := range writers {
+			var d struct{ N int }
+			err := coll.FindOne(t.Context(), bson.D{{Key: "_id", Value: w}}).Decode(&d)
+			if err != nil && acked[w] > 0 || d.N < acked[w] || d.N > acked[w]+1 {
+				t.Fatalf("round %d: document %d counts %d (%v), but %d was acknowledged", round, w, d.N, err, acked[w])
+			}
+			acked[w] = d.N // the last write may have been made without its answer
+		}
+	}
+	p.kill()
+	rep, err := fsck.Dir(t.Context(), data, fsck.Options{Problem: func(s string) { t.Error(s) }})
+	if err != nil || rep.Problems > 0 || rep.Documents == 0 {
+		t.Fatalf("fsck: %v, %d problems, %d documents", err, rep.Problems, rep.Documents)
+	}
+}
+
+// countUp adds one to a document that must stand at n-1, and reports whether that
+// was acknowledged.
+func countUp(ctx context.Context, coll *mongo.Collection, id, n int) bool {
+	res, err := coll.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}},
+		options.UpdateOne().SetUpsert(n == 1))
+	return err == nil && res.MatchedCount+res.UpsertedCount == 1
+}
+
+type process struct {
+	cmd  *exec.Cmd
+	addr string
+}
+
+// startProcess runs `argon serve` as a process of its own.
+func startProcess(t *testing.T, data, listen string) *process {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(self, "serve", "--dir", data, "--listen", listen, "--http", "")
+	cmd.Env = append(os.Environ(), asServer+"=1")
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &process{cmd: cmd}
+	t.Cleanup(p.kill)
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		text, _ := os.ReadFile(log.Name())
+		t.Fatalf("the server did not start: %v: %s", err, text)
+	}
+	_, uri, _ := strings.Cut(strings.TrimSpace(line), "mongodb://")
+	if p.addr = strings.TrimSuffix(uri, "/"); p.addr == "" {
+		t.Fatal(fmt.Errorf("the server said %q", line))
+	}
+	return p
+}
+
+// kill ends the process as a power cut would end it, but for the disk's cache.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	_ = p.cmd.Wait()
+}
