@@ -58,10 +58,13 @@ func (q *query) pipeline(ctx context.Context, t *target, p *stage.Pipeline, oc *
 // planPipeline plans the front of a pipeline; rest is what is left of it. The
 // plan is nil when the collection is not there.
 func (q *query) planPipeline(ctx context.Context, t *target, p *stage.Pipeline, hint bsonx.Value) (pl *plan.Plan, rest *stage.Pipeline, sort bsonx.Doc, err error) {
-	if t.coll == nil {
-		return nil, p, nil, nil
-	}
 	pre := p.Prefix()
+	if t.coll == nil {
+		if pre.Compiled != nil && pre.Compiled.Text() != nil {
+			err = plan.ErrNoTextIndex()
+		}
+		return nil, p, nil, err
+	}
 	filter := pre.Compiled // in the scope of the pipeline, which may be a $lookup's
 	if filter == nil {
 		if filter, err = q.filter(nil); err != nil {

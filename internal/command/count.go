@@ -106,6 +106,9 @@ func (s *source) planCount(ctx context.Context, t *target, a *countArgs) (*query
 	}
 	q.withoutNow()
 	f, err := q.filter(a.query)
+	if err == nil {
+		err = specialTarget(t, f)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

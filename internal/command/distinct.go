@@ -113,6 +113,9 @@ func (s *source) planDistinct(ctx context.Context, t *target, a *distinctArgs) (
 	}
 	q.withoutNow()
 	f, err := q.filter(a.query)
+	if err == nil {
+		err = specialTarget(t, f)
+	}
 	if err != nil || t.coll == nil {
 		return q, nil, err
 	}

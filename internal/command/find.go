@@ -249,6 +249,9 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 		pq.Projection = f.projection
 		pq.Needed, pq.All = coverPaths(f.projection)
 	}
+	if err := specialTarget(t, filter); err != nil {
+		return nil, err
+	}
 	if t.coll == nil {
 		if f.hint.Type == bsonx.String || f.hint.Type == bsonx.Object && bsonx.IsMissing(bsonx.Lookup(f.hint.Data, "$natural")) {
 			return fp, nil // MongoDB plans nothing on a collection that is not there

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/geo"
@@ -47,6 +48,17 @@ func geoField(t *target) (string, error) {
 	return "", errcode.New(errcode.IndexNotFound, "$geoNear requires a 2d or 2dsphere index, but none were found")
 }
 
+// specialTarget checks what $text and $near need of the collection itself.
+func specialTarget(t *target, f *match.Filter) error {
+	switch {
+	case t.coll == nil && f.Text() != nil:
+		return plan.ErrNoTextIndex()
+	case t.entry != nil && t.entry.Type == catalog.TypeTimeseries && f.Near() != nil:
+		return match.Plain().NoNear
+	}
+	return nil
+}
+
 // GeoNear implements stage.Collections.
 func (c *collections) GeoNear(ctx context.Context, oc *stage.OpenContext, ns stage.Namespace, args bsonx.Doc, f *match.Filter) (exec.Iterator, error) {
 	near, err := parseNear(args)
@@ -58,7 +70,7 @@ func (c *collections) GeoNear(ctx context.Context, oc *stage.OpenContext, ns sta
 		return nil, err
 	}
 	if t.coll == nil {
-		return (&exec.Nothing{}).Open(nil, &exec.Stats{}), nil
+		return nil, errcode.New(errcode.NamespaceNotFound, "$geoNear requires a geo index to run, but %s does not exist", t.ns())
 	}
 	if near.Path == "" {
 		if near.Path, err = geoField(t); err != nil {

@@ -68,6 +68,12 @@ func (p *Plan) access(a exec.Access, st *exec.Stats) *Node {
 			Stats:    func(b *bsonx.Builder) { b.Int32("docsExamined", int32(st.DocsExamined)) }}
 	case *exec.IndexScan:
 		return p.indexNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+	case *exec.TextScan:
+		return p.textNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+	case *exec.NearScan:
+		return nearNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+	case *exec.Scoreless:
+		return p.access(a.Access, st)
 	case *exec.Union:
 		n := &Node{Stage: "OR", Returned: returned, Works: works, EOF: eof, Stats: func(b *bsonx.Builder) {
 			b.Int32("dupsTested", int32(st.DupsTested))

@@ -3,6 +3,7 @@ package text
 import (
 	"crypto/md5"
 	"encoding/hex"
+	"maps"
 	"slices"
 	"strings"
 
@@ -95,6 +96,14 @@ func (p *parser) run(q *Query) {
 		}
 		before = false
 	}
+}
+
+// Parts are what a query was taken apart into, for explain.
+type Parts struct{ Terms, Negated, Phrases, NegatedPhrases []string }
+
+// Parts returns what the query was taken apart into, each part sorted.
+func (q *Query) Parts() Parts {
+	return Parts{slices.Sorted(maps.Keys(q.positive)), slices.Sorted(maps.Keys(q.negative)), q.phrases, q.unless}
 }
 
 // Exact reports whether a document with one of the terms matches for sure.
