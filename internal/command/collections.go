@@ -58,6 +58,9 @@ func (q *query) pipeline(ctx context.Context, t *target, p *stage.Pipeline, oc *
 // planPipeline plans the front of a pipeline; rest is what is left of it. The
 // plan is nil when the collection is not there.
 func (q *query) planPipeline(ctx context.Context, t *target, p *stage.Pipeline, hint bsonx.Value) (pl *plan.Plan, rest *stage.Pipeline, sort bsonx.Doc, err error) {
+	if st := p.Stages(); len(st) > 0 && st[0].Name() == "$geoNear" && hint.Type == bsonx.Object && !bsonx.IsMissing(bsonx.Lookup(hint.Data, "$natural")) {
+		return nil, nil, nil, plan.ErrNearNatural()
+	}
 	pre := p.Prefix()
 	if t.coll == nil {
 		if pre.Compiled != nil && pre.Compiled.Text() != nil {

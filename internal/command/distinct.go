@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -86,10 +87,11 @@ func (s *source) distinct(ctx context.Context, a *distinctArgs, b *bsonx.Builder
 		return err
 	}
 	defer func() { _ = it.Close() }()
-	d := distinctValues{path: strings.Split(a.key, "."), coll: q.coll, seen: map[string]struct{}{}, b: b}
+	d := distinctValues{path: strings.Split(a.key, "."), coll: q.coll, seen: map[string]struct{}{}}
 	for {
 		row, err := it.Next(ctx)
 		if err == io.EOF {
+			d.appendTo(b)
 			return nil
 		}
 		if err == nil {
@@ -128,8 +130,7 @@ type distinctValues struct {
 	path []string
 	coll bsonx.Collator
 	seen map[string]struct{}
-	b    *bsonx.Builder
-	n    int
+	vals []bsonx.Value
 	size int
 	key  []byte
 }
@@ -181,7 +182,14 @@ func (d *distinctValues) value(v bsonx.Value) error {
 	if d.size += len(v.Data) + 8; d.size > bsonx.MaxDocSize {
 		return errcode.New(17217, "distinct too big, 16mb cap")
 	}
-	d.b.Value(bsonx.Index(d.n), v)
-	d.n++
+	d.vals = append(d.vals, bsonx.Clone(v))
 	return nil
+}
+
+// appendTo appends the values in their order, as MongoDB does.
+func (d *distinctValues) appendTo(b *bsonx.Builder) {
+	slices.SortFunc(d.vals, func(x, y bsonx.Value) int { return bsonx.CompareWith(x, y, d.coll) })
+	for i, v := range d.vals {
+		b.Value(bsonx.Index(i), v)
+	}
 }

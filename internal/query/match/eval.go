@@ -376,7 +376,13 @@ func (n *Geo) matchValue(_ *expr.Env, v bsonx.Value) (bool, error) {
 func (n *Expr) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	env.Root = bsonx.DocValue(doc)
 	v, err := n.Expr.Eval(env)
-	return err == nil && bsonx.Truthy(v), err
+	if err != nil || !bsonx.Truthy(v) {
+		return false, err
+	}
+	if n.bytes != nil {
+		return n.bytes.match(env, doc, nil)
+	}
+	return true, nil
 }
 
 func (n *Where) match(env *expr.Env, doc []byte, _ *details) (bool, error) { return n.test(env, doc) }

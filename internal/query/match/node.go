@@ -127,8 +127,9 @@ type (
 type (
 	// Expr matches when an aggregation expression is true.
 	Expr struct {
-		Expr expr.Expr
-		Spec bsonx.Value
+		Expr  expr.Expr
+		Spec  bsonx.Value
+		bytes Node // another condition, under a collation: see inByBytes
 	}
 	// Text is $text. It matches what the text index returned: in itself,
 	// everything.

@@ -81,7 +81,42 @@ func expression(c *compiler, name string, v bsonx.Value) (Node, error) {
 		return nil, err
 	}
 	c.need.expr = true
-	return &Expr{Expr: e, Spec: v}, nil
+	n := &Expr{Expr: e, Spec: v}
+	if c.Collation != nil {
+		n.bytes, err = inByBytes(c, v)
+	}
+	return n, err
+}
+
+// inByBytes is the condition that MongoDB derives from {$in: ["$path", [constants]]}
+// at the top of $expr: it compares strings byte by byte, whatever the collation.
+// Nil for another expression.
+func inByBytes(c *compiler, v bsonx.Value) (Node, error) {
+	list := bsonx.Lookup(v.Data, "$in")
+	if v.Type != bsonx.Object || bsonx.Len(v.Data) != 1 || list.Type != bsonx.Array {
+		return nil, nil
+	}
+	args := bsonx.Values(nil, list.Data)
+	if len(args) != 2 || args[0].Type != bsonx.String || args[1].Type != bsonx.Array {
+		return nil, nil
+	}
+	path := string(bsonx.Str(args[0]))
+	if len(path) < 2 || path[0] != '$' || path[1] == '$' {
+		return nil, nil
+	}
+	for it := bsonx.NewIter(args[1].Data); it.Next(); {
+		switch e := it.Value(); e.Type {
+		case bsonx.Object, bsonx.Array, bsonx.Regex, bsonx.Undefined:
+			return nil, nil
+		case bsonx.String:
+			if s := bsonx.Str(e); len(s) > 0 && s[0] == '$' {
+				return nil, nil
+			}
+		}
+	}
+	plain := *c
+	plain.Collation = nil
+	return in(&plain, operand{name: "$in", Path: ParsePath(path[1:]), Value: args[1]})
 }
 
 func where(c *compiler, name string, v bsonx.Value) (Node, error) {

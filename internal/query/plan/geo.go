@@ -16,6 +16,11 @@ type Near struct {
 	Scale float64 // of the distance that is reported
 }
 
+// ErrNearNatural is the error of an order by distance in the stored order.
+func ErrNearNatural() error {
+	return errcode.New(errcode.BadValue, "geoNear expression not allowed with a $natural hint or sort order")
+}
+
 // geoPlan adds a scan of a geospatial index for the cells of a region.
 func (p *planner) geoPlan(ctx context.Context, ix *exec.Index, spec *index.Spec, forced bool) error {
 	mk, err := p.r.Multikey(ctx, p.q.Coll, ix)
@@ -40,7 +45,7 @@ func (p *planner) nearPlan(ctx context.Context, near *Near) (*Plan, error) {
 		return nil, err
 	}
 	if h.natural != 0 {
-		return nil, errcode.New(errcode.BadValue, "geoNear expression not allowed with a $natural hint or sort order")
+		return nil, ErrNearNatural()
 	}
 	for _, ix := range p.q.Coll.Indexes {
 		spec := ix.Spec

@@ -38,7 +38,7 @@ func (p *planner) specialPlan(ctx context.Context, ix *exec.Index, spec *index.S
 // wildcardPlan adds a scan of a wildcard index for one condition. A document
 // without the path has no key, so the condition must need it.
 func (p *planner) wildcardPlan(ix *exec.Index, spec *index.Spec, q pred) {
-	if !spec.WildcardCovers(q.path) || !needsField(q.node) {
+	if !spec.WildcardCovers(q.path) || !needsField(q.node) || numericBase(spec) {
 		return
 	}
 	b := builder{indexColl: spec.Collator, sameColl: SameCollation(spec.Collator, p.q.Collation), multikey: true}
@@ -63,6 +63,17 @@ func (p *planner) wildcardPlan(ix *exec.Index, spec *index.Spec, q pred) {
 // wildcardPrefix adds a scan of a compound wildcard index by its other fields.
 func (p *planner) wildcardPrefix(ix *exec.Index, spec *index.Spec) {
 	p.addWildcard(ix, spec, allValues(), allValues(), "", false)
+}
+
+// numericBase reports whether the path before "$**" has a number in it, which
+// the index takes for a field's name and a query for an array's index as well.
+func numericBase(spec *index.Spec) bool {
+	for i, part := range spec.Fields[spec.WildcardAt()].Parts {
+		if _, ok := bsonx.ArrayIndex(part); ok && i > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *planner) addWildcard(ix *exec.Index, spec *index.Spec, paths, vals Intervals, path string, bounded bool) {

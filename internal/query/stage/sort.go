@@ -115,9 +115,7 @@ func compileSortMeta(d []byte) (sortKey, error) {
 	}
 	m, _ := stringOf(v)
 	switch m {
-	case "textScore", "geoNearDistance", "vectorSearchScore":
-		return sortKey{meta: m, desc: m != "geoNearDistance"}, nil
-	case "randVal", "searchScore", "score":
+	case "textScore", "geoNearDistance", "vectorSearchScore", "randVal", "searchScore", "score":
 		return sortKey{meta: m, desc: true}, nil
 	}
 	return sortKey{}, errcode.New(31138, "Illegal $meta sort: $meta: \"%s\"", m)
