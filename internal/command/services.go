@@ -31,6 +31,9 @@ type Services struct {
 	Branches *branch.Service
 	Started  time.Time
 	Host     Host
+	// SplitWrites is how many writes of rows and index entries one commit of a
+	// large multi-update or multi-delete has, about.
+	SplitWrites int
 	// ClusterTime returns the time of the newest commit, or the clock's.
 	ClusterTime func() (t, i uint32)
 	// ProcessID tells one run of the server from another.
@@ -79,7 +82,7 @@ type CatalogCounts struct{ Collections, Capped, Clustered, TimeSeries, Views int
 // NewServices returns services that need no storage.
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
-		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), cluster: newClusterParams(), quiesce: make(chan struct{})}
+		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), cluster: newClusterParams(), SplitWrites: splitWrites, quiesce: make(chan struct{})}
 	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }
 	s.LogLines = func() ([]string, int64) { return nil, 0 }

@@ -21,7 +21,7 @@ const (
 // large reports whether what waits in the source's own transaction is to be
 // committed before a statement goes on.
 func (s *source) large() bool {
-	return s.owned && (s.tx.Size() > splitBytes || s.tx.Writes() > splitWrites)
+	return s.owned && (s.tx.Size() > splitBytes || s.tx.Writes() > s.sv.SplitWrites)
 }
 
 // split commits what was written and goes on in a new transaction, which sees
