@@ -93,6 +93,9 @@ func (rq *Request) readAggregateArgs() (*aggregateArgs, error) {
 		let: keep(rq.Args.Doc("let")), allowDisk: rq.Args.Bool("allowDiskUse", true), explain: rq.Args.Bool("explain", false)}
 	pipeline := append(bsonx.Arr(nil), rq.Args.Array("pipeline")...)
 	for it := bsonx.NewIter(pipeline); it.Next(); {
+		if it.Value().Type != bsonx.Object {
+			return nil, errcode.New(errcode.TypeMismatch, "Each element of the 'pipeline' array must be an object")
+		}
 		a.pipeline = append(a.pipeline, bsonx.Doc(it.Value().Data))
 	}
 	return a, nil
@@ -193,11 +196,17 @@ func (s *source) parseAggregate(ctx context.Context, a *aggregateArgs) (*query, 
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if err := t.checkUUID(s.about.uuid); err != nil {
+		return nil, nil, nil, err
+	}
+	if err := t.checkFusion(a.pipeline); err != nil {
+		return nil, nil, nil, err
+	}
 	q, err := s.newQuery(ctx, t, a.collation, a.let)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	q.allowDisk = a.allowDisk
+	q.allowDisk, q.hint, q.hintFor = a.allowDisk, a.hint, a.ns
 	pipeline, fromView := a.pipeline, 0
 	if t.isView() {
 		if _, err := stage.Parse(pipeline, q.parse(a.ns)); err != nil {

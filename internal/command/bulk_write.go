@@ -71,6 +71,7 @@ type bulkResult struct {
 type bulk struct {
 	rq      *Request
 	ns      []string
+	uuids   []bsonx.Value // that the namespaces are expected to have
 	ops     []bulkOp
 	ordered bool
 
@@ -158,7 +159,7 @@ func (x *bulk) read() error {
 		if !ok || CheckDatabase(db) != nil || CheckCollection(db, coll) != nil {
 			return errcode.New(errcode.InvalidNamespace, "Invalid namespace specified for bulkWrite: '%s'", ns)
 		}
-		x.ns = append(x.ns, ns)
+		x.ns, x.uuids = append(x.ns, ns), append(x.uuids, a.Get("collectionUUID"))
 	}
 	docs := x.rq.Docs("ops")
 	for _, d := range docs {
@@ -193,9 +194,6 @@ func (x *bulk) readOp(d bsonx.Doc) (bulkOp, error) {
 		m := &modification{filter: a.Doc("filter"), update: a.Get("updateMods"), constants: a.Doc("constants"), multi: a.Bool("multi", false),
 			upsert: a.Bool("upsert", false), arrayFilters: a.Docs(nil, "arrayFilters"), hint: a.Get("hint"), collation: a.Doc("collation"),
 			sort: a.Doc("sort"), let: let, bypass: bypass}
-		if m.constants != nil && m.update.Type != bsonx.Array {
-			return bulkOp{}, errcode.New(51198, "Constant values may only be specified for pipeline updates")
-		}
 		if m.multi && a.Has("sort") {
 			return bulkOp{}, errcode.New(errcode.FailedToParse, "Cannot specify sort with multi=true")
 		}
@@ -220,7 +218,7 @@ func nsIndex(a idl.Args) int {
 }
 
 func (x *bulk) run(ctx context.Context, s *source) error {
-	*x = bulk{rq: x.rq, ns: x.ns, ops: x.ops, ordered: x.ordered}
+	*x = bulk{rq: x.rq, ns: x.ns, uuids: x.uuids, ops: x.ops, ordered: x.ordered}
 	for i := range x.ops {
 		r := bulkResult{index: i, nModified: -1}
 		failed, stop := x.rq.statement(s, func() error { return x.one(ctx, s, &x.ops[i], &r) })
@@ -243,11 +241,20 @@ func (x *bulk) run(ctx context.Context, s *source) error {
 // one runs an operation and counts what it did.
 func (x *bulk) one(ctx context.Context, s *source, op *bulkOp, r *bulkResult) error {
 	db, coll, _ := strings.Cut(x.ns[op.ns], ".")
+	if m := op.mod; m != nil && m.constants != nil && m.update.Type == bsonx.Object {
+		return errcode.New(51198, "Constant values may only be specified for pipeline updates")
+	}
+	if err := s.expectUUID(ctx, db, coll, x.uuids[op.ns]); err != nil {
+		return err
+	}
 	t, err := s.writable(ctx, db, coll, op.doc != nil)
 	if err != nil {
 		return err
 	}
 	if op.doc != nil {
+		if err := s.checkTimeseriesTxn(t, "insert into"); err != nil {
+			return err
+		}
 		w := exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Bypass: x.rq.Args.Bool("bypassDocumentValidation", false)}
 		q, err := s.newQuery(ctx, t, nil, nil)
 		if err != nil {

@@ -84,6 +84,9 @@ func (s *source) count(ctx context.Context, a *countArgs) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := t.checkUUID(s.about.uuid); err != nil {
+		return 0, err
+	}
 	if t.isView() {
 		return s.countView(ctx, t, a)
 	}

@@ -64,6 +64,9 @@ func (s *source) distinct(ctx context.Context, a *distinctArgs, b *bsonx.Builder
 	if err != nil {
 		return err
 	}
+	if err := t.checkUUID(s.about.uuid); err != nil {
+		return err
+	}
 	q, err := s.newQuery(ctx, t, a.collation, nil)
 	if err != nil {
 		return err

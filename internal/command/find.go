@@ -118,6 +118,9 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err != nil {
 		return err
 	}
+	if name[0] == '$' {
+		return errcode.New(errcode.InvalidNamespace, "Invalid namespace specified '%s'", rq.NS(name))
+	}
 	f, err := readFindArgs(name, &rq.Args)
 	if err != nil {
 		return err
@@ -149,6 +152,9 @@ func runFind(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 func (s *source) find(ctx context.Context, f *findArgs, st *exec.Stats) (exec.Iterator, *target, error) {
 	t, err := s.target(ctx, s.about.db, f.name)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := t.checkUUID(s.about.uuid); err != nil {
 		return nil, nil, err
 	}
 	if t.isView() {
@@ -252,10 +258,7 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 	if err := specialTarget(t, filter); err != nil {
 		return nil, err
 	}
-	if t.coll == nil {
-		if f.hint.Type == bsonx.String || f.hint.Type == bsonx.Object && bsonx.IsMissing(bsonx.Lookup(f.hint.Data, "$natural")) {
-			return fp, nil // MongoDB plans nothing on a collection that is not there
-		}
+	if t.coll == nil { // nothing to plan; a hint is not looked at
 		return fp, nil
 	}
 	if f.tailable && t.entry.Type == catalog.TypeTimeseries {

@@ -67,6 +67,9 @@ func runFindAndModify(ctx context.Context, rq *Request, b *bsonx.Builder) error 
 	var done *modified
 	var value bsonx.Doc
 	return rq.writeReply(ctx, b, func(s *source) error {
+		if err := s.expectUUID(ctx, rq.DB, name, s.about.uuid); err != nil {
+			return err
+		}
 		t, err := s.writable(ctx, rq.DB, name, false)
 		if err != nil {
 			return err

@@ -126,8 +126,14 @@ func runInsert(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 }
 
 func (rq *Request) insertDocs(ctx context.Context, s *source, name string, docs []bsonx.Doc, ordered bool, res *results) error {
+	if err := s.expectUUID(ctx, rq.DB, name, s.about.uuid); err != nil {
+		return err
+	}
 	t, err := s.writable(ctx, rq.DB, name, true)
 	if err != nil {
+		return err
+	}
+	if err := s.checkTimeseriesTxn(t, "insert into"); err != nil {
 		return err
 	}
 	w := exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Bypass: rq.Args.Bool("bypassDocumentValidation", false)}

@@ -55,6 +55,12 @@ type modifier struct {
 
 // modify runs one statement in s on a target that may be written to.
 func (s *source) modify(ctx context.Context, t *target, m *modification) (*modified, error) {
+	if err := m.checkTimeseries(t); err != nil {
+		return nil, err
+	}
+	if err := s.checkTimeseriesTxn(t, "change"); err != nil {
+		return nil, err
+	}
 	x := &modifier{modification: m, s: s, t: t}
 	if err := x.compile(ctx); err != nil {
 		return nil, err

@@ -83,7 +83,11 @@ func (c *collections) GeoNear(ctx context.Context, oc *stage.OpenContext, ns sta
 			return nil, err
 		}
 	}
-	p, err := t.choose(ctx, &plan.Query{Filter: f, Near: near, Collation: q.coll, All: true})
+	pq := &plan.Query{Filter: f, Near: near, Collation: q.coll, All: true}
+	if ns == c.q.hintFor {
+		pq.Hint = c.q.hint
+	}
+	p, err := t.choose(ctx, pq)
 	if err != nil {
 		return nil, err
 	}

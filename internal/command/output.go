@@ -223,7 +223,11 @@ type mergeTarget struct {
 // MergeInto implements stage.Collections.
 func (c *collections) MergeInto(ctx context.Context, _ *stage.OpenContext, ns stage.Namespace) (stage.MergeTarget, error) {
 	m := &mergeTarget{w: batchWriter{q: c.q}, ns: ns}
-	if _, err := m.w.source().writable(ctx, ns.DB, ns.Coll, false); err != nil {
+	t, err := m.w.source().writable(ctx, ns.DB, ns.Coll, false)
+	if err == nil && t.isTimeseries() {
+		err = errcode.New(errcode.CommandNotSupportedOnView, "$merge cannot write to the time-series collection %s", t.ns())
+	}
+	if err != nil {
 		m.w.discard()
 		return nil, err
 	}

@@ -27,6 +27,9 @@ type query struct {
 	given bool           // the command named a collation
 	// allowDisk lets blocking stages go on on disk.
 	allowDisk bool
+	// hint is an aggregate's, for the collection that it is on.
+	hint    bsonx.Value
+	hintFor stage.Namespace
 	// wantKeys: something reads {$meta: "indexKey"}.
 	wantKeys bool
 	// wantSortKey: something reads {$meta: "sortKey"}.
@@ -48,7 +51,7 @@ func (s *source) newQuery(ctx context.Context, t *target, collation, let bsonx.D
 	}
 	sec, inc := s.sv.ClusterTime()
 	q.q = &expr.Query{
-		Now:         s.sv.Clock.Now().UnixMilli(),
+		Now:         s.about.now,
 		ClusterTime: bsonx.TimestampValue(sec, inc),
 		Collation:   q.coll,
 		Interrupt:   func() error { return exec.Interrupted(ctx) },

@@ -34,8 +34,11 @@ type about struct {
 	db          string
 	inTxn       bool
 	apiStrict   bool
+	now         int64 // $$NOW: the same for all statements of the command
 	readConcern string
-	commit      txn.CommitInfo
+	// uuid is the command's collectionUUID, missing when it has none.
+	uuid   bsonx.Value
+	commit txn.CommitInfo
 }
 
 // database is one database (a branch, perhaps at a point) in a source.
@@ -66,7 +69,7 @@ func (rq *Request) openSource(ctx context.Context) (*source, error) {
 }
 
 func (rq *Request) about() about {
-	return about{db: rq.DB, inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level, commit: rq.commitInfo(),
+	return about{db: rq.DB, uuid: rq.collectionUUID(), now: rq.Services.Clock.Now().UnixMilli(), inTxn: rq.InTxn, readConcern: rq.ReadConcern.Level, commit: rq.commitInfo(),
 		apiStrict: bsonx.Truthy(rq.Args.Generic.Get(idl.APIStrict))}
 }
 

@@ -158,6 +158,9 @@ func (rq *Request) modifyAll(ctx context.Context, b *bsonx.Builder, mods []*modi
 		for i, m := range mods {
 			var done *modified
 			failed, stop := rq.statement(s, func() error {
+				if err := s.expectUUID(ctx, rq.DB, name, s.about.uuid); err != nil {
+					return err
+				}
 				t, err := s.writable(ctx, rq.DB, name, false)
 				if err == nil {
 					done, err = s.modify(ctx, t, m)

@@ -340,6 +340,7 @@ const (
 	LinkNotFound                                                Code = 350
 	TooManyPartitions                                           Code = 351
 	UnsupportedOpQueryCommand                                   Code = 352
+	CollectionUUIDMismatch                                      Code = 361
 	ReauthenticationRequired                                    Code = 391
 	SocketException                                             Code = 9001
 	RecvStaleConfig                                             Code = 9996
@@ -699,6 +700,7 @@ var names = map[Code]string{
 	LinkNotFound:                                                "LinkNotFound",
 	TooManyPartitions:                                           "TooManyPartitions",
 	UnsupportedOpQueryCommand:                                   "UnsupportedOpQueryCommand",
+	CollectionUUIDMismatch:                                      "CollectionUUIDMismatch",
 	ReauthenticationRequired:                                    "ReauthenticationRequired",
 	SocketException:                                             "SocketException",
 	RecvStaleConfig:                                             "RecvStaleConfig",

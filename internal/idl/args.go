@@ -18,6 +18,19 @@ func (a *Args) Get(name string) bsonx.Value {
 	panic("idl: " + a.spec.name + " has no argument " + name)
 }
 
+// Find is Get for an argument that not every command has: it is missing then.
+func (a *Args) Find(name string) bsonx.Value {
+	if a.spec == nil {
+		return bsonx.Value{}
+	}
+	for i := range a.spec.fields {
+		if a.spec.fields[i].Name == name {
+			return a.vals[i]
+		}
+	}
+	return bsonx.Value{}
+}
+
 // At returns the value of the spec's field i, as Get.
 func (a *Args) At(i int) bsonx.Value { return a.vals[i] }
 

@@ -52,6 +52,9 @@ func (p *planner) wildcardPlan(ix *exec.Index, spec *index.Spec, q pred) {
 	}
 	var paths Intervals
 	for _, v := range pathVariants(q.path) {
+		if !spec.WildcardCovers(v) { // a number in the path that may be an array's position
+			return
+		}
 		paths = append(paths, point(bsonx.StringValue(v)))
 		if below { // an object is indexed by its fields
 			paths = append(paths, Interval{bsonx.StringValue(v + "."), bsonx.StringValue(v + "/"), true, false})
