@@ -176,18 +176,31 @@ func (s *Store) searchLog(ok func(Stamp) bool) (Stamp, error) {
 	if last.LSN == 0 || ok(last) {
 		return last, nil
 	}
-	first, err := s.FirstLogged()
-	if err != nil || first.LSN == 0 {
-		return Stamp{}, err
+	for {
+		first, err := s.FirstLogged()
+		if err != nil || first.LSN == 0 {
+			return Stamp{}, err
+		}
+		found, gone, err := s.searchFrom(first.LSN, last.LSN, ok)
+		if err != nil || gone == 0 {
+			return found, err
+		}
+		// The log may have been trimmed meanwhile.
+		if now, err := s.FirstLogged(); err != nil || now.LSN <= gone {
+			return Stamp{}, errors.Join(err, fmt.Errorf("store: log record %d is not there", gone))
+		}
 	}
-	found := Stamp{}
-	sort.Search(int(last.LSN-first.LSN), func(i int) bool {
-		st, there, e := s.StampOf(first.LSN + LSN(i))
+}
+
+// searchFrom is searchLog between two LSNs. gone is a record that was not there.
+func (s *Store) searchFrom(first, last LSN, ok func(Stamp) bool) (found Stamp, gone LSN, err error) {
+	sort.Search(int(last-first), func(i int) bool {
+		st, there, e := s.StampOf(first + LSN(i))
 		switch {
 		case e != nil:
 			err = e
 		case !there:
-			err = fmt.Errorf("store: log record %d is not there", first.LSN+LSN(i))
+			gone = first + LSN(i)
 		case ok(st):
 			if st.LSN > found.LSN {
 				found = st
@@ -196,5 +209,5 @@ func (s *Store) searchLog(ok func(Stamp) bool) (Stamp, error) {
 		}
 		return true
 	})
-	return found, err
+	return found, gone, err
 }
