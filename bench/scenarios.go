@@ -9,6 +9,8 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"golang.org/x/sync/errgroup"
+
 	mongooptions "go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
@@ -41,6 +43,7 @@ func scenarios(c config) []scenario {
 		{"branch-create-1k", branchCreation(1000)},
 		{"branch-create", branchCreation(docs)},
 		{"restore", restores(docs)},
+		{"memory", memory(docs * 10)},
 		{"merge", merges(docs, 10, 1000, docs/10)},
 	}
 }
@@ -83,16 +86,19 @@ func fill(ctx context.Context, db *mongo.Database, name string, n int) error {
 	if err := coll.Drop(ctx); err != nil {
 		return err
 	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(4)
 	for at := 0; at < n; at += 1000 {
-		list := make([]any, 0, 1000)
-		for i := at; i < min(at+1000, n); i++ {
-			list = append(list, bson.Raw(document(int64(i))))
-		}
-		if _, err := coll.InsertMany(ctx, list); err != nil {
+		g.Go(func() error {
+			list := make([]any, 0, 1000)
+			for i := at; i < min(at+1000, n); i++ {
+				list = append(list, bson.Raw(document(int64(i))))
+			}
+			_, err := coll.InsertMany(ctx, list)
 			return err
-		}
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 func headLSN(ctx context.Context, db *mongo.Database) (int64, error) {
@@ -160,6 +166,32 @@ func readsThrough(docs, depth int) func(context.Context, *environment) ([]figure
 
 func createBranch(ctx context.Context, db *mongo.Database, name, from string) error {
 	return db.RunCommand(ctx, bson.D{{Key: "createBranch", Value: name}, {Key: "from", Value: from}, {Key: "ifNotExists", Value: true}}).Err()
+}
+
+// memory holds ten million documents, and reads them at random and in order.
+func memory(docs int) func(context.Context, *environment) ([]figure, error) {
+	return func(ctx context.Context, e *environment) ([]figure, error) {
+		db := e.argon.Database("large")
+		start := time.Now()
+		if err := fill(ctx, db, "docs", docs); err != nil {
+			return nil, err
+		}
+		out := []figure{
+			{Name: fmt.Sprintf("load %d documents, 4 clients", docs), Unit: "docs/s", Value: float64(docs) / time.Since(start).Seconds()},
+			{Name: "  resident memory after it", Unit: "MiB", Value: e.residentMiB()},
+		}
+		reads, err := pointReads(ctx, e, fmt.Sprintf("point read of %d documents, 64 clients", docs), "large", docs)
+		if err != nil {
+			return nil, err
+		}
+		start = time.Now()
+		if _, err := db.Collection("docs").CountDocuments(ctx, bson.D{{Key: "city", Value: "Lima"}}); err != nil {
+			return nil, err
+		}
+		return append(append(out, reads...),
+			figure{Name: fmt.Sprintf("filtered scan of %d documents", docs), Unit: "docs/s", Value: float64(docs) / time.Since(start).Seconds()},
+			figure{Name: "  resident memory after it", Unit: "MiB", Value: e.residentMiB()}), nil
+	}
 }
 
 // scans counts what a filter without an index matches: one document in ten.
