@@ -495,7 +495,9 @@ func (rq *Request) explainDistinct(ctx context.Context, b *bsonx.Builder, v verb
 	x.base()
 	if p != nil {
 		if x.root.Stage == "IXSCAN" {
-			x.root.Stage = "DISTINCT_SCAN"
+			if s, ok := p.Access.(*exec.IndexScan); ok && s.Distinct > 0 {
+				x.root.Stage = "DISTINCT_SCAN"
+			}
 			x.over("PROJECTION_COVERED", func() int64 { return x.out }, nil)
 		}
 		x.open = func() (exec.Iterator, error) { return exec.NewCounter(q.rows(t, p, &x.st), &x.rows), nil }

@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"context"
-	"io"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
@@ -14,7 +13,6 @@ import (
 	"github.com/argon-db/argon/internal/query/project"
 	"github.com/argon-db/argon/internal/query/stage"
 	"github.com/argon-db/argon/internal/session"
-	"github.com/argon-db/argon/internal/txn"
 )
 
 // strictObject takes a document and, unlike most arguments, no null.
@@ -410,81 +408,4 @@ func recordID(key []byte) int64 {
 		h = (h ^ uint64(c)) * 1099511628211
 	}
 	return int64(h >> 1)
-}
-
-// tailCursor is the cursor of a tailable find.
-func (s *source) tailCursor(t *target, f *findArgs, it exec.Iterator, st *exec.Stats) *session.Cursor {
-	c := session.NewCursor(t.ns(), &tail{src: s, t: t, args: f, it: it, first: st})
-	c.Tailable, c.AwaitData = true, f.awaitData
-	return c
-}
-
-// tail goes on after the end of a capped collection: at the end it waits for
-// more, with a fresh snapshot.
-type tail struct {
-	src  *source
-	t    *target
-	args *findArgs
-	it   exec.Iterator
-	last []byte
-	// first counts the first scan: a tailable cursor on an empty collection is
-	// dead at once, as MongoDB has it. Nil later on.
-	first *exec.Stats
-}
-
-// Next implements session.Iterator.
-func (c *tail) Next(ctx context.Context) (bsonx.Doc, error) {
-	if c.it == nil {
-		if err := c.reopen(ctx); err != nil {
-			return nil, err
-		}
-	}
-	row, err := c.it.Next(ctx)
-	if err == io.EOF {
-		if c.first != nil && c.first.DocsExamined == 0 {
-			return nil, io.EOF
-		}
-		_ = c.it.Close()
-		c.it, c.first = nil, nil
-		return nil, session.ErrWait
-	}
-	if err == nil {
-		c.last = append(c.last[:0], row.Key...)
-	}
-	return row.Doc, err
-}
-
-// reopen scans from behind the last row on, as of now.
-func (c *tail) reopen(ctx context.Context) error {
-	c.src.close()
-	src := &source{sv: c.src.sv, about: c.src.about, tx: c.src.sv.Txns.Begin(txn.Options{}), owned: true}
-	c.src = src
-	t, err := src.target(ctx, c.t.db.name, c.t.name)
-	if err != nil {
-		return err
-	}
-	if t.coll == nil || t.coll.ID != c.t.coll.ID {
-		return errcode.New(errcode.QueryPlanKilled, "collection dropped between getMore calls")
-	}
-	fp, err := src.planFind(ctx, t, c.args)
-	if err != nil {
-		return err
-	}
-	lower := append(append([]byte(nil), c.last...), 0)
-	if len(c.last) == 0 {
-		lower = nil
-	}
-	fp.plan = &plan.Plan{Query: fp.plan.Query, Filter: fp.plan.Query.Filter, Sorted: true,
-		Access: &exec.CollScan{Coll: t.coll, Lower: lower}}
-	c.it, err = fp.open(&exec.Stats{})
-	return err
-}
-
-// Close implements session.Iterator.
-func (c *tail) Close() error {
-	if c.it != nil {
-		_ = c.it.Close()
-	}
-	c.src.close()
-	return nil
 }

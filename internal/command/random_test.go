@@ -72,6 +72,58 @@ func TestIndexesChangeNoAnswer(t *testing.T) {
 			t.Fatalf("seed %d: filter %s\nwithout indexes: %v %v\nwith indexes:    %v %v", seed, js, want, err1, got, err2)
 		}
 	}
+	for i := 0; i < 200; i++ {
+		f, path := bson.D{}, g.path()
+		if i%2 == 1 {
+			f = g.filter(1)
+		}
+		for _, q := range []func(c *mongo.Collection) ([]string, error){
+			func(c *mongo.Collection) ([]string, error) { return distinct(ctx, c, path, f) },
+			func(c *mongo.Collection) ([]string, error) { return groups(ctx, c, path, f) },
+		} {
+			want, err1 := q(plain)
+			got, err2 := q(indexed)
+			if fmt.Sprint(err1) != fmt.Sprint(err2) || fmt.Sprint(want) != fmt.Sprint(got) {
+				js, _ := bson.MarshalExtJSON(f, true, false)
+				t.Fatalf("seed %d: values of %s where %s\nwithout indexes: %v %v\nwith indexes:    %v %v", seed, path, js, want, err1, got, err2)
+			}
+		}
+	}
+}
+
+// distinct returns the values of a path, sorted as text: which of two equal
+// numbers stands for both is not fixed.
+func distinct(ctx context.Context, c *mongo.Collection, path string, f bson.D) ([]string, error) {
+	var vals []any
+	err := c.Distinct(ctx, path, f).Decode(&vals)
+	return texts(vals), err
+}
+
+func groups(ctx context.Context, c *mongo.Collection, path string, f bson.D) ([]string, error) {
+	cur, err := c.Aggregate(ctx, bson.A{bson.D{{Key: "$match", Value: f}}, bson.D{{Key: "$group", Value: bson.D{{Key: "_id", Value: "$" + path}}}}})
+	if err != nil {
+		return nil, err
+	}
+	var docs []struct {
+		ID any `bson:"_id"`
+	}
+	if err := cur.All(ctx, &docs); err != nil {
+		return nil, err
+	}
+	var vals []any
+	for _, d := range docs {
+		vals = append(vals, d.ID)
+	}
+	return texts(vals), nil
+}
+
+func texts(vals []any) []string {
+	out := make([]string, 0, len(vals))
+	for _, v := range vals {
+		out = append(out, fmt.Sprint(v))
+	}
+	sort.Strings(out)
+	return out
 }
 
 func answer(ctx context.Context, c *mongo.Collection, f bson.D) ([]string, error) {

@@ -57,6 +57,11 @@ type IndexScan struct {
 	Covered bool
 	// WildcardPath is the path that a scan of a wildcard index is about.
 	WildcardPath string
+	// Distinct, if not 0, is how many leading fields tell rows apart: of all keys
+	// in bounds with the same values in them, one is enough. Where the last of them
+	// is null, all come, because the field may be missing in one row and null in
+	// another.
+	Distinct int
 	// KeyMeta: each row's Meta.IndexKey is its key (returnKey).
 	KeyMeta bool
 }

@@ -73,6 +73,7 @@ type indexScan struct {
 	st     *Stats
 	seen   map[string]struct{} // ids that were returned, for a multikey index
 	seek   bool                // the iterator stands on a key that was not looked at
+	beyond []byte              // where to seek for the next key; empty: the next one
 	done   bool
 	buf    []byte
 	key    []byte
@@ -123,6 +124,9 @@ func (s *indexScan) Next(ctx context.Context) (Row, error) {
 		}
 		if s.Index == nil {
 			return s.idRow(key)
+		}
+		if s.Distinct > 0 {
+			s.skipEqual(key)
 		}
 		id := key[s.check.valuesLen:]
 		if s.seen != nil {
@@ -223,8 +227,18 @@ func (s *indexScan) nextKey(ctx context.Context) ([]byte, error) {
 				return nil, err
 			}
 		}
-		if !s.seek && !s.it.Next() {
-			break
+		switch {
+		case len(s.beyond) > 0:
+			s.st.Seeks++
+			found := s.it.Seek(s.beyond)
+			s.beyond = s.beyond[:0]
+			if !found {
+				s.done = true
+				continue
+			}
+		case !s.seek && !s.it.Next():
+			s.done = true
+			continue
 		}
 		s.seek = false
 		s.st.KeysExamined++
@@ -252,6 +266,22 @@ func (s *indexScan) nextKey(ctx context.Context) ([]byte, error) {
 	}
 	s.st.EOF = true
 	return nil, io.EOF
+}
+
+// skipEqual makes the scan go on behind all keys that begin as this one does.
+func (s *indexScan) skipEqual(key []byte) {
+	at, last := 0, 0
+	for i := range s.Distinct {
+		last = at
+		at += keyenc.Skip(key[at:], s.Spec.Descending(i))
+	}
+	if null := appendKey(nil, bsonx.NullValue, s.Spec.Descending(s.Distinct-1)); bytes.Equal(key[last:at], null) {
+		return
+	}
+	s.beyond = append(s.beyond[:0], key[:at]...)
+	if !s.Reverse {
+		s.beyond = append(s.beyond, 0xff)
+	}
 }
 
 // document builds a row from the key's values, nested where a path is dotted.

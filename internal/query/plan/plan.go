@@ -37,6 +37,10 @@ type Query struct {
 	NeedKeys bool
 	// Count: the caller wants to know how many, not which.
 	Count bool
+	// Distinct: the caller wants each value of this path once, and more do no
+	// harm. DistinctMissing: it also wants to know whether some row is without it.
+	Distinct        string
+	DistinctMissing bool
 	// Projection is a part of the query's shape, which index filters are for.
 	// FilterSet: Coll has only the indexes that such a filter allows.
 	Projection bsonx.Doc
@@ -299,20 +303,45 @@ func (p *planner) addIndex(ib *indexBounds, forced bool) {
 	reverse, sorted := p.sortBy(ib)
 	leading := len(ib.fields[0].preds) > 0
 	covered := p.covered(ib)
-	if !leading && !(sorted && len(p.q.Sort) > 0) && !forced {
+	skip := p.distinct(ib, covered)
+	if skip == 0 && !leading && !(sorted && len(p.q.Sort) > 0) && !forced {
 		if !(covered && ib.spec.Ordered() && ib.ix != nil && !ib.spec.Sparse && ib.ix.Partial == nil && p.q.Count) {
 			return
 		}
 	}
 	sc := &exec.IndexScan{Coll: p.q.Coll, Index: ib.ix, Spec: ib.spec, Multikey: ib.mk, Reverse: reverse,
-		Covered: covered && !p.q.NeedKeys}
+		Covered: covered && !p.q.NeedKeys, Distinct: skip}
 	for _, f := range ib.fields {
 		sc.Bounds = append(sc.Bounds, encode(f.iv))
 	}
 	pl := &Plan{Query: p.q, Access: sc, Filter: p.residual(ib.used), Sorted: sorted, label: ib.spec.Name}
 	pl.Exact = pl.Filter == nil
 	pl.score = p.score(ib, sorted, covered)
+	if skip > 0 {
+		pl.score += distinctScore
+	}
 	p.plans = append(p.plans, pl)
+}
+
+// distinctScore puts a scan that jumps from value to value before all others.
+const distinctScore = 10_000
+
+// distinct is how many leading fields of an index tell the values of the query's
+// distinct path apart, 0 if the index cannot: the bounds must decide the filter
+// alone, and the fields before the path's have one value each.
+func (p *planner) distinct(ib *indexBounds, covered bool) int {
+	if p.q.Distinct == "" || !covered || ib.ix == nil || p.residual(ib.used) != nil || ib.spec.Sparse && p.q.DistinctMissing || !ib.spec.Ordered() {
+		return 0
+	}
+	for i, f := range ib.spec.Fields {
+		if f.Path == p.q.Distinct {
+			return i + 1
+		}
+		if i >= ib.eq || len(ib.fields[i].iv) != 1 {
+			return 0
+		}
+	}
+	return 0
 }
 
 // encode turns intervals into what exec takes.

@@ -3,8 +3,10 @@ package stage
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/query/expr"
 )
 
 // maxRounds bounds the optimizer: each round moves every stage at most one place.
@@ -283,6 +285,13 @@ func (p *Pipeline) Prefix() Prefix {
 		}
 	}
 	x.AfterFilter, x.AfterSort, x.AfterLimit = i, i, i
+	if i < len(p.stages) {
+		if g, ok := p.stages[i].(*groupStage); ok && len(g.fields) == 0 {
+			if path, ok := expr.FieldPath(g.id); ok {
+				x.Distinct = strings.Join(path, ".")
+			}
+		}
+	}
 	if i < len(p.stages) {
 		if s, ok := p.stages[i].(*sortStage); ok && !s.order.meta && !s.wantKey {
 			x.Sort = s.order.Doc

@@ -71,6 +71,9 @@ type Prefix struct {
 	// Needed are the fields (dotted paths) that the pipeline reads, its
 	// filter and sort included; nil when it needs whole documents.
 	Needed []string
+	// Distinct is the path whose values the pipeline groups by, after its filter,
+	// without looking at anything else: one document for each value will do.
+	Distinct string
 	// AfterFilter, AfterSort and AfterLimit are what Pipeline.From takes when
 	// the planner serves the filter; also the sort; also skip and limit.
 	AfterFilter, AfterSort, AfterLimit int
