@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sort"
 	"testing"
@@ -144,7 +145,19 @@ type gen struct{ *rand.Rand }
 func (g gen) pick(vs ...any) any { return vs[g.IntN(len(vs))] }
 
 func (g gen) scalar() any {
-	return g.pick(int32(g.IntN(6)), int64(g.IntN(6)), float64(g.IntN(12))/2, "x", "y", "xy", "", nil, true, false, bson.D{}, bson.MinKey{}, bson.MaxKey{})
+	if g.IntN(6) == 0 {
+		return g.rare()
+	}
+	return g.pick(int32(g.IntN(6)), int64(g.IntN(6)), float64(g.IntN(12))/2, "x", "X", "y", "xy", "", nil, true, false, bson.D{}, bson.MinKey{}, bson.MaxKey{})
+}
+
+// rare are values of the other types, and numbers that compare in their own way.
+func (g gen) rare() any {
+	d, _ := bson.ParseDecimal128(g.pick("2", "2.50", "NaN", "-Infinity", "1E+3", "-0").(string))
+	return g.pick(d, d, math.NaN(), math.Inf(1), math.Copysign(0, -1), int64(1)<<60, float64(int64(1)<<60),
+		bson.ObjectID{byte(g.IntN(3))}, bson.DateTime(g.IntN(3)), bson.Binary{Subtype: byte(g.IntN(2)), Data: []byte{byte(g.IntN(2))}},
+		bson.Timestamp{T: uint32(g.IntN(3)), I: 1}, bson.Regex{Pattern: "^x"}, bson.JavaScript("x"), bson.Symbol("x"),
+		bson.CodeWithScope{Code: "x", Scope: bson.D{}}, bson.A{}, bson.A{bson.A{}}, bson.D{{Key: "c", Value: nil}}, "xyz", "\x00")
 }
 
 func (g gen) value(depth int) any {

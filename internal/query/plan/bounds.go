@@ -100,7 +100,7 @@ func (b *builder) compare(op match.Op, v bsonx.Value) (bound, bool) {
 }
 
 // compareArray: an array is found by itself, as an element of another, or by
-// its first element; for the rest any array may match.
+// its first element; for the rest any array may match. v is in the index's form.
 func (b *builder) compareArray(op match.Op, v bsonx.Value) bound {
 	if op != match.Eq {
 		return bound{iv: allValues()}
@@ -109,10 +109,15 @@ func (b *builder) compareArray(op match.Op, v bsonx.Value) bound {
 	if bsonx.IsMissing(first) { // []: indexed as undefined
 		return bound{iv: normalize(Intervals{point(first), point(v)})}
 	}
-	return bound{iv: normalize(Intervals{point(b.key(first)), point(v)})}
+	return bound{iv: normalize(Intervals{point(first), point(v)})}
 }
 
+// compareExtreme: MinKey and MaxKey compare with values of all types, so an array
+// is compared as a whole, too, of which the index has no key.
 func (b *builder) compareExtreme(op match.Op, v bsonx.Value) bound {
+	if b.multikey && op != match.Eq {
+		return bound{iv: allValues()}
+	}
 	r := Interval{minKey, maxKey, true, true}
 	switch op {
 	case match.Eq:

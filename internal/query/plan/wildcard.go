@@ -60,7 +60,33 @@ func (p *planner) wildcardPlan(ix *exec.Index, spec *index.Spec, q pred) {
 			paths = append(paths, Interval{bsonx.StringValue(v + "."), bsonx.StringValue(v + "/"), true, false})
 		}
 	}
+	nested, ok := nestedArrays(spec, q.path)
+	if !ok {
+		return
+	}
+	if len(nested) > 0 {
+		paths, bd.iv = append(paths, nested...), union(bd.iv, Intervals{bracket(bsonx.Array)})
+	}
 	p.addWildcard(ix, spec, normalize(paths), bd.iv, q.path, true)
+}
+
+// nestedArrays are the paths at which the index may hold an array inside of an
+// array, as a whole, that a number in the condition's path leads into. ok is
+// false when the index does not cover one of them.
+func nestedArrays(spec *index.Spec, path string) (paths Intervals, ok bool) {
+	parts := strings.Split(path, ".")
+	for i, part := range parts {
+		if _, numeric := bsonx.ArrayIndex(part); !numeric || i == 0 {
+			continue
+		}
+		for _, v := range pathVariants(strings.Join(parts[:i], ".")) {
+			if !spec.WildcardCovers(v) {
+				return nil, false
+			}
+			paths = append(paths, point(bsonx.StringValue(v)))
+		}
+	}
+	return paths, true
 }
 
 // wildcardPrefix adds a scan of a compound wildcard index by its other fields.
