@@ -74,7 +74,7 @@ func (q *query) planPipeline(ctx context.Context, t *target, p *stage.Pipeline, 
 			return nil, nil, nil, err
 		}
 	}
-	pq := &plan.Query{Filter: filter, Collation: q.coll, Hint: hint, All: pre.Needed == nil, Needed: pre.Needed, Distinct: pre.Distinct, DistinctMissing: true}
+	pq := &plan.Query{Filter: filter, Vars: q.vars, Collation: q.coll, Hint: hint, All: pre.Needed == nil, Needed: pre.Needed, Distinct: pre.Distinct, DistinctMissing: true}
 	plain := true
 	for it := bsonx.NewIter(pre.Sort); it.Next(); {
 		plain = plain && bsonx.IsNumber(it.Value())

@@ -121,7 +121,7 @@ func (s *source) planCount(ctx context.Context, t *target, a *countArgs) (*query
 		}
 		return q, nil, nil
 	}
-	p, err := t.choose(ctx, &plan.Query{Filter: f, Collation: q.coll, Hint: a.hint, Count: true})
+	p, err := t.choose(ctx, &plan.Query{Filter: f, Vars: q.vars, Collation: q.coll, Hint: a.hint, Count: true})
 	return q, p, err
 }
 

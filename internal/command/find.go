@@ -241,7 +241,7 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 		return nil, err
 	}
 	fp := &findPlan{q: q, t: t, args: f}
-	pq := &plan.Query{Filter: filter, Collation: q.coll, Hint: f.hint, Min: f.min, Max: f.max, NeedKeys: f.returnKey, All: true}
+	pq := &plan.Query{Filter: filter, Vars: q.vars, Collation: q.coll, Hint: f.hint, Min: f.min, Max: f.max, NeedKeys: f.returnKey, All: true}
 	if err := fp.compileSort(pq); err != nil {
 		return nil, err
 	}

@@ -148,7 +148,7 @@ func (x *modifier) scan(ctx context.Context) error {
 
 // plan finds the way to the rows.
 func (x *modifier) plan(ctx context.Context) (*plan.Plan, error) {
-	pq := &plan.Query{Filter: x.f, Collation: x.q.coll, Hint: x.hint, All: true}
+	pq := &plan.Query{Filter: x.f, Vars: x.q.vars, Collation: x.q.coll, Hint: x.hint, All: true}
 	if notEmpty(x.sort) != nil {
 		if _, err := stage.CompileSort(x.sort, x.q.coll); err != nil && bsonx.IsMissing(bsonx.Lookup(x.sort, "$natural")) {
 			return nil, err

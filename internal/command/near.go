@@ -83,7 +83,7 @@ func (c *collections) GeoNear(ctx context.Context, oc *stage.OpenContext, ns sta
 			return nil, err
 		}
 	}
-	pq := &plan.Query{Filter: f, Near: near, Collation: q.coll, All: true}
+	pq := &plan.Query{Filter: f, Near: near, Vars: q.vars, Collation: q.coll, All: true}
 	if ns == c.q.hintFor {
 		pq.Hint = c.q.hint
 	}

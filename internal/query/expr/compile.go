@@ -112,12 +112,12 @@ func CompileOperator(name string, arg bsonx.Value, sc *Scope) (Expr, error) {
 		return nil, err
 	}
 	if op.volatile {
-		return &strict{op.eval, args}, nil
+		return &strict{eval: op.eval, args: args}, nil
 	}
 	if args, err = op.gather(args, sc); err != nil {
 		return nil, err
 	}
-	return foldIf(&strict{op.eval, args}, args, sc)
+	return foldIf(&strict{op.eval, args, name}, args, sc)
 }
 
 func checkArity(op *operator, n int) error {
@@ -231,7 +231,7 @@ func (op *operator) gather(args []Expr, sc *Scope) ([]Expr, error) {
 
 // foldStrict is foldIf for an operator that takes its evaluated operands.
 func foldStrict(eval evalFunc, args []Expr, sc *Scope) (Expr, error) {
-	return foldIf(&strict{eval, args}, args, sc)
+	return foldIf(&strict{eval: eval, args: args}, args, sc)
 }
 
 // lazy is an expression, and the error that folding a part of it gave.

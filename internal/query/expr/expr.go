@@ -39,6 +39,7 @@ func Literal(v bsonx.Value) Expr { return &constant{v} }
 type strict struct {
 	eval evalFunc
 	args []Expr
+	name string // of a comparison, for a planner
 }
 
 func (s *strict) Eval(env *Env) (bsonx.Value, error) {

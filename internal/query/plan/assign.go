@@ -16,6 +16,7 @@ type pred struct {
 	path  string
 	node  match.Node
 	elems []elem // the $elemMatch that it stands in, outermost first
+	agg   bool   // a comparison of $expr
 }
 
 // elem is an $elemMatch on the first n components of a path.
@@ -61,7 +62,7 @@ func appendPreds(out []pred, n match.Node, prefix string, elems []elem, depth in
 		return appendPreds(out, n.Node, path+".", e, depth+1)
 	}
 	if path, ok := pathOf(n); ok && path != "" {
-		out = append(out, pred{prefix + path, n, elems})
+		out = append(out, pred{path: prefix + path, node: n, elems: elems})
 	}
 	return out
 }
@@ -127,7 +128,7 @@ func assign(ix *exec.Index, spec *index.Spec, mk index.Multikey, ps []pred, coll
 			if p.path != f.Path {
 				continue
 			}
-			bd, ok := b.field(f.Kind, p.node)
+			bd, ok := b.pred(f.Kind, p)
 			if !ok || !ib.compatible(i, p, fb.preds) {
 				continue
 			}
@@ -155,6 +156,17 @@ func bits(mk index.Multikey, i int) uint64 {
 		return mk[i]
 	}
 	return 0
+}
+
+// pred returns the bounds of a condition on an index field.
+func (b *builder) pred(k index.Kind, p pred) (bound, bool) {
+	switch {
+	case !p.agg:
+		return b.field(k, p.node)
+	case k == index.Ordered:
+		return b.aggregate(p.node)
+	}
+	return bound{}, false
 }
 
 // field returns the bounds of a condition by the kind of the index field.

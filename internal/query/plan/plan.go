@@ -26,6 +26,8 @@ type Query struct {
 	Limit int64
 	// Collation compares the query's strings.
 	Collation bsonx.Collator
+	// Vars are the values of the variables, by slot, that $expr may compare with.
+	Vars []bsonx.Value
 	// Hint is missing, a string (an index's name) or a document (a key pattern or
 	// {$natural: ±1}).
 	Hint     bsonx.Value
@@ -91,7 +93,7 @@ func Choose(ctx context.Context, q *Query, r Reader) (*Plan, error) {
 			p.nodes = nil
 		}
 	}
-	p.preds = preds(p.nodes)
+	p.preds = append(preds(p.nodes), p.exprPreds()...)
 	if q.Filter != nil && q.Filter.Text() != nil {
 		return p.textPlan(ctx, q.Filter.Text())
 	}
@@ -265,7 +267,7 @@ func errNoPlan() error {
 func (ib *indexBounds) sparseOK() bool {
 	for _, f := range ib.fields {
 		for _, q := range f.preds {
-			if needsField(q.node) {
+			if q.needs() {
 				return true
 			}
 		}

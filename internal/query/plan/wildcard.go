@@ -17,7 +17,7 @@ func (p *planner) specialPlan(ctx context.Context, ix *exec.Index, spec *index.S
 	}
 	n := len(p.plans)
 	if spec.WildcardAt() >= 0 {
-		for _, q := range p.preds {
+		for _, q := range ofFilters(p.preds) {
 			p.wildcardPlan(ix, spec, q)
 		}
 		if len(spec.Fields) > 1 && n == len(p.plans) {
@@ -106,7 +106,7 @@ func numericBase(spec *index.Spec) bool {
 }
 
 func (p *planner) addWildcard(ix *exec.Index, spec *index.Spec, paths, vals Intervals, path string, bounded bool) {
-	ib := assign(ix, spec, nil, p.preds, p.q.Collation)
+	ib := assign(ix, spec, nil, ofFilters(p.preds), p.q.Collation)
 	at := spec.WildcardAt()
 	if (at > 0 || !bounded) && len(ib.fields[0].preds) == 0 {
 		return
