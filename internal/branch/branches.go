@@ -209,6 +209,43 @@ func (s *Service) GetBranch(ctx context.Context, projectName, name string) (Info
 	return s.info(s.projects[projectName], b), nil
 }
 
+// Peek returns the full name of a branch ("": the default one) and whether it
+// is protected. A branch that is not there
+// answers with its own name.
+func (s *Service) Peek(projectName, name string) (full string, protected bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.projects[projectName]
+	if p == nil {
+		if name == "" {
+			name = DefaultBranch
+		}
+		return name, false
+	}
+	b := p.branches[name]
+	if name == "" {
+		b = p.byID[p.def]
+	}
+	if b == nil {
+		return name, false
+	}
+	return b.name, b.protected
+}
+
+// ParentName returns the branch that a branch was made from, "" for none.
+func (s *Service) ParentName(projectName, name string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	p := s.projects[projectName]
+	if p == nil || p.branches[name] == nil {
+		return ""
+	}
+	if parent := p.byID[p.branches[name].parent]; parent != nil {
+		return parent.name
+	}
+	return ""
+}
+
 // RenameBranch gives a branch another name.
 func (s *Service) RenameBranch(ctx context.Context, projectName, name, to string) (Info, error) {
 	if err := CheckBranch(to); err != nil {

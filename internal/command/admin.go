@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -69,7 +70,7 @@ var fsyncCommand = &Spec{
 	Name: "fsync",
 	Args: idl.Command("fsync", idl.Field{Name: "fsync", Types: idl.Any}, idl.Field{Name: "lock", Types: idl.SafeBool},
 		idl.Field{Name: "async", Types: idl.SafeBool}, idl.Field{Name: "fsyncLockAcquisitionTimeoutMillis", Types: idl.Number}),
-	Flags: AdminOnly, Help: "makes data durable, which it always is, and may hold writes back", Run: runFsync,
+	Flags: AdminOnly, Privilege: onCluster(auth.Fsync), Help: "makes data durable, which it always is, and may hold writes back", Run: runFsync,
 }
 
 func runFsync(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -111,7 +112,7 @@ func (rq *Request) awaitWrites(ctx context.Context) error {
 }
 
 var fsyncUnlockCommand = &Spec{
-	Name: "fsyncUnlock", Args: nameOnly("fsyncUnlock"), Flags: AdminOnly, Help: "lets writes go on after fsync with lock",
+	Name: "fsyncUnlock", Args: nameOnly("fsyncUnlock"), Flags: AdminOnly, Privilege: onCluster(auth.Unlock), Help: "lets writes go on after fsync with lock",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		left, ok := rq.Services.fsyncLock.unlock()
 		if !ok {
@@ -125,12 +126,12 @@ var fsyncUnlockCommand = &Spec{
 
 var logRotateCommand = &Spec{
 	Name: "logRotate", Args: idl.Command("logRotate", idl.Field{Name: "logRotate", Types: idl.Any}, idl.Field{Name: "comment", Types: idl.Any}),
-	Flags: AdminOnly, Help: "nothing: the log goes to standard error",
+	Flags: AdminOnly, Privilege: onCluster(auth.LogRotate), Help: "nothing: the log goes to standard error",
 	Run: func(context.Context, *Request, *bsonx.Builder) error { return nil },
 }
 
 var topCommand = &Spec{
-	Name: "top", Args: nameOnly("top"), Flags: AdminOnly, Help: "time spent by collection",
+	Name: "top", Args: nameOnly("top"), Flags: AdminOnly, Privilege: onCluster(auth.Top), Help: "time spent by collection",
 	Run: func(_ context.Context, _ *Request, b *bsonx.Builder) error {
 		at := b.OpenDoc("totals")
 		b.String("note", "all times in microseconds")
@@ -141,7 +142,7 @@ var topCommand = &Spec{
 
 var lockInfoCommand = &Spec{
 	Name: "lockInfo", Args: idl.Command("lockInfo", idl.Field{Name: "lockInfo", Types: idl.Any}, idl.Field{Name: "includeStorageEngineDump", Types: idl.Bool}),
-	Flags: AdminOnly, Help: "locks that are held",
+	Flags: AdminOnly, Privilege: onCluster(auth.ServerStatus), Help: "locks that are held",
 	Run: func(_ context.Context, _ *Request, b *bsonx.Builder) error {
 		b.Close(b.OpenArray("lockInfo"))
 		return nil
@@ -149,7 +150,7 @@ var lockInfoCommand = &Spec{
 }
 
 var connPoolStatsCommand = &Spec{
-	Name: "connPoolStats", Args: nameOnly("connPoolStats"), Help: "connections to other servers",
+	Name: "connPoolStats", Args: nameOnly("connPoolStats"), Privilege: onCluster(auth.ConnPoolStats), Help: "connections to other servers",
 	Run: func(_ context.Context, _ *Request, b *bsonx.Builder) error {
 		for _, n := range []string{"numClientConnections", "numAScopedConnections", "totalInUse", "totalAvailable", "totalLeased", "totalCreated", "totalRefreshing"} {
 			b.Int32(n, 0)
@@ -164,7 +165,7 @@ var connPoolStatsCommand = &Spec{
 // noReplication is the answer to the commands of a replica set.
 func noReplication(name string) *Spec {
 	return &Spec{
-		Name: name, Args: nameOnly(name).Lenient(), Flags: AdminOnly, Help: "of replica sets only",
+		Name: name, Args: nameOnly(name).Lenient(), Flags: AdminOnly, Privilege: onCluster(auth.ReplSetGetStatus), Help: "of replica sets only",
 		Run: func(context.Context, *Request, *bsonx.Builder) error {
 			return errcode.New(errcode.NoReplicationEnabled, "not running with --replSet")
 		},

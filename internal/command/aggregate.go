@@ -34,9 +34,10 @@ var aggregateCommand = &Spec{
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}, idl.Field{Name: "passthroughToShard", Types: idl.Object},
 		idl.Field{Name: "encryptionInformation", Types: idl.Object}, idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool},
 		idl.Field{Name: "resumeAfter", Types: idl.Object}, idl.Field{Name: "requestResumeToken", Types: idl.Bool}),
-	Flags: Read | Snapshot | WriteConcern | TxnOK | APIv1,
-	Help:  "runs an aggregation pipeline",
-	Run:   runAggregate,
+	Flags:     Read | Snapshot | WriteConcern | TxnOK | APIv1,
+	Privilege: forUsers(aggregateNeeds),
+	Help:      "runs an aggregation pipeline",
+	Run:       runAggregate,
 }
 
 // strictTypes takes values of these types only: a null is an error too.

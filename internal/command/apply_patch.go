@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/merge"
@@ -17,9 +18,10 @@ var applyPatchCommand = &Spec{
 		idl.Field{Name: "strategy", Types: idl.String, Enum: merge.Strategies()},
 		idl.Field{Name: "resolutions", Types: idl.Array, Elems: idl.Object},
 	),
-	Flags: WriteConcern,
-	Help:  "brings documents' changes, as diffBranch shows them, to a branch in one commit; conflict-aware as a merge",
-	Run:   runApplyPatch,
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.Find, auth.MergeBranch),
+	Help:      "brings documents' changes, as diffBranch shows them, to a branch in one commit; conflict-aware as a merge",
+	Run:       runApplyPatch,
 }
 
 // patchChange is a document of diffBranch; what else it has does not count.

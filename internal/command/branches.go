@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
@@ -20,9 +21,10 @@ var createBranchCommand = &Spec{
 		idl.Field{Name: "note", Types: idl.String},
 		idl.Field{Name: "ifNotExists", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "makes a branch of the project: instant, nothing is copied",
-	Run:   runCreateBranch,
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.CreateBranch).and(createBranchNeeds),
+	Help:      "makes a branch of the project: instant, nothing is copied",
+	Run:       runCreateBranch,
 }
 
 func runCreateBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
@@ -63,9 +65,10 @@ var listBranchesCommand = &Spec{
 		idl.Field{Name: "filter", Types: idl.Object},
 		cursorField,
 	),
-	Flags: Read,
-	Help:  "lists the project's branches",
-	Run:   runListBranches,
+	Flags:     Read,
+	Privilege: onDatabase(auth.ListBranches),
+	Help:      "lists the project's branches",
+	Run:       runListBranches,
 }
 
 func runListBranches(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
@@ -95,8 +98,9 @@ var renameBranchCommand = &Spec{
 		idl.Field{Name: "renameBranch", Types: idl.String, Required: true},
 		idl.Field{Name: "to", Types: idl.String, Required: true},
 	),
-	Flags: WriteConcern,
-	Help:  "renames a branch",
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.UpdateBranch).and(renameBranchNeeds),
+	Help:      "renames a branch",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -116,9 +120,10 @@ var updateBranchCommand = &Spec{
 		idl.Field{Name: "default", Types: idl.Bool},
 		idl.Field{Name: "note", Types: idl.String},
 	),
-	Flags: WriteConcern,
-	Help:  "changes a branch's protection, lifetime or note, or makes it the default",
-	Run:   runUpdateBranch,
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.UpdateBranch).and(updateBranchNeeds),
+	Help:      "changes a branch's protection, lifetime or note, or makes it the default",
+	Run:       runUpdateBranch,
 }
 
 func runUpdateBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
@@ -156,8 +161,9 @@ var dropBranchCommand = &Spec{
 		idl.Field{Name: "dropBranch", Types: idl.String, Required: true},
 		idl.Field{Name: "force", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "drops a branch, with force also those made from it",
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.DropBranch).and(dropBranchNeeds),
+	Help:      "drops a branch, with force also those made from it",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -187,9 +193,10 @@ var restoreBranchCommand = &Spec{
 		idl.Field{Name: "collection", Types: idl.String},
 		idl.Field{Name: "dryRun", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "restores a branch in place to a point, or to another branch's state; its state before is kept as a branch",
-	Run:   runRestoreBranch,
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.RestoreBranch).and(restoreNeeds),
+	Help:      "restores a branch in place to a point, or to another branch's state; its state before is kept as a branch",
+	Run:       runRestoreBranch,
 }
 
 func runRestoreBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/version"
@@ -17,7 +18,7 @@ func nameOnly(name string) *idl.Spec {
 }
 
 var buildInfoCommand = &Spec{
-	Name: "buildInfo", Aliases: []string{"buildinfo"}, Args: nameOnly("buildInfo"), Flags: NoAuth | APIv1,
+	Name: "buildInfo", Aliases: []string{"buildinfo"}, Args: nameOnly("buildInfo"), Flags: APIv1, Privilege: forAnyone(),
 	Help: "the version and how it was built", Run: runBuildInfo,
 }
 
@@ -55,7 +56,7 @@ func runBuildInfo(_ context.Context, _ *Request, b *bsonx.Builder) error {
 }
 
 var whatsMyURICommand = &Spec{
-	Name: "whatsmyuri", Args: nameOnly("whatsmyuri"), Flags: NoAuth, Help: "the client's own address",
+	Name: "whatsmyuri", Args: nameOnly("whatsmyuri"), Privilege: forAnyone(), Help: "the client's own address",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		b.String("you", rq.Conn.Info.Remote)
 		return nil
@@ -63,7 +64,7 @@ var whatsMyURICommand = &Spec{
 }
 
 var isDBGridCommand = &Spec{
-	Name: "isdbgrid", Args: nameOnly("isdbgrid"), Flags: NoAuth, Help: "says that this is a router",
+	Name: "isdbgrid", Args: nameOnly("isdbgrid"), Privilege: forAnyone(), Help: "says that this is a router",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		b.Int32("isdbgrid", 1)
 		b.String("hostname", rq.Services.Host.Hostname)
@@ -72,7 +73,7 @@ var isDBGridCommand = &Spec{
 }
 
 var featuresCommand = &Spec{
-	Name: "features", Args: nameOnly("features").Lenient(), Help: "features of the build",
+	Name: "features", Args: nameOnly("features").Lenient(), Privilege: forAnyone(), Help: "features of the build",
 	Run: func(_ context.Context, _ *Request, b *bsonx.Builder) error {
 		at := b.OpenDoc("oidMachine")
 		b.Close(at)
@@ -81,7 +82,7 @@ var featuresCommand = &Spec{
 }
 
 var getCmdLineOptsCommand = &Spec{
-	Name: "getCmdLineOpts", Args: nameOnly("getCmdLineOpts"), Flags: AdminOnly, Help: "the command line the server was started with",
+	Name: "getCmdLineOpts", Args: nameOnly("getCmdLineOpts"), Flags: AdminOnly, Privilege: onCluster(auth.GetCmdLineOpts), Help: "the command line the server was started with",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		h := &rq.Services.Host
 		at := b.OpenArray("argv")
@@ -105,7 +106,7 @@ var getCmdLineOptsCommand = &Spec{
 }
 
 var listCommandsCommand = &Spec{
-	Name: "listCommands", Args: nameOnly("listCommands").Lenient(), Help: "the commands that there are",
+	Name: "listCommands", Args: nameOnly("listCommands").Lenient(), Privilege: forAnyone(), Help: "the commands that there are",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		at := b.OpenDoc("commands")
 		for _, c := range rq.dispatcher.specs {
@@ -119,7 +120,7 @@ var listCommandsCommand = &Spec{
 func describe(b *bsonx.Builder, c *Spec) {
 	at := b.OpenDoc(c.Name)
 	b.String("help", c.Help)
-	b.Bool("requiresAuth", c.Flags&NoAuth == 0)
+	b.Bool("requiresAuth", !c.Privilege.Open())
 	b.Bool("secondaryOk", c.Flags&(Write|DDL) == 0)
 	b.Bool("adminOnly", c.Flags&AdminOnly != 0)
 	versions := b.OpenArray("apiVersions")

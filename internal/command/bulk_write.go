@@ -23,10 +23,11 @@ var bulkWriteCommand = &Spec{
 		idl.Field{Name: "ordered", Types: idl.Bool}, idl.Field{Name: "errorsOnly", Types: idl.Bool},
 		idl.Field{Name: "bypassDocumentValidation", Types: idl.SafeBool}, idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.SafeBool},
 		idl.Field{Name: "let", Types: idl.Object}),
-	Flags:  AdminOnly | Write | TxnOK | Retryable | APIv1,
-	Help:   "inserts, updates and deletes in several collections",
-	OpKind: "bulkWrite",
-	Run:    runBulkWrite,
+	Flags:     AdminOnly | Write | TxnOK | Retryable | APIv1,
+	Privilege: forUsers(bulkWriteNeeds),
+	Help:      "inserts, updates and deletes in several collections",
+	OpKind:    "bulkWrite",
+	Run:       runBulkWrite,
 }
 
 var (

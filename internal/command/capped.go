@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -17,14 +18,14 @@ var convertToCappedCommand = &Spec{
 	Name: "convertToCapped",
 	Args: idl.Command("convertToCapped", idl.Field{Name: "convertToCapped", Types: idl.Any, Required: true},
 		idl.Field{Name: "size", Types: idl.Any}).Lenient(),
-	Flags: DDL, Help: "makes a collection a capped one: the newest documents that fit stay, without indexes", Run: runConvertToCapped,
+	Flags: DDL, Privilege: onCollection(auth.ConvertToCapped), Help: "makes a collection a capped one: the newest documents that fit stay, without indexes", Run: runConvertToCapped,
 }
 
 var cloneCollectionAsCappedCommand = &Spec{
 	Name: "cloneCollectionAsCapped",
 	Args: idl.Command("cloneCollectionAsCapped", idl.Field{Name: "cloneCollectionAsCapped", Types: idl.Any},
 		idl.Field{Name: "toCollection", Types: idl.Any}, idl.Field{Name: "size", Types: idl.Any}).Lenient(),
-	Flags: DDL, Help: "copies a collection's newest documents into a new capped collection", Run: runCloneAsCapped,
+	Flags: DDL, Privilege: forUsers(cloneNeeds), Help: "copies a collection's newest documents into a new capped collection", Run: runCloneAsCapped,
 }
 
 // cappedOptions checks the size of a capped collection to be.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -50,7 +51,7 @@ var getClusterParameterCommand = &Spec{
 	Args: idl.Command("getClusterParameter",
 		idl.Field{Name: "getClusterParameter", Types: idl.String | idl.Array, Elems: idl.String, Required: true},
 		idl.Field{Name: "omitInFTDC", Types: idl.Bool}).Lenient(),
-	Flags: AdminOnly, Help: "values of cluster parameters", Run: runGetClusterParameter,
+	Flags: AdminOnly, Privilege: onCluster(auth.GetClusterParameter), Help: "values of cluster parameters", Run: runGetClusterParameter,
 }
 
 func runGetClusterParameter(_ context.Context, rq *Request, b *bsonx.Builder) error {
@@ -93,7 +94,7 @@ func runGetClusterParameter(_ context.Context, rq *Request, b *bsonx.Builder) er
 var setClusterParameterCommand = &Spec{
 	Name:  "setClusterParameter",
 	Args:  idl.Command("setClusterParameter", idl.Field{Name: "setClusterParameter", Types: idl.Object, Required: true}),
-	Flags: AdminOnly | WriteConcern, Help: "changes a cluster parameter", Run: runSetClusterParameter,
+	Flags: AdminOnly | WriteConcern | Audited, Privilege: onCluster(auth.SetClusterParameter), Help: "changes a cluster parameter", Run: runSetClusterParameter,
 }
 
 func runSetClusterParameter(_ context.Context, rq *Request, _ *bsonx.Builder) error {

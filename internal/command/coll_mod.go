@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -30,9 +31,10 @@ var collModCommand = &Spec{
 		idl.Field{Name: "recordPreImages", Types: idl.SafeBool},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary},
 	),
-	Flags: DDL | APIv1,
-	Help:  "changes options of a collection, an index or a view",
-	Run:   runCollMod,
+	Flags:     DDL | APIv1,
+	Privilege: onCollection(auth.CollMod).and(viewNeeds),
+	Help:      "changes options of a collection, an index or a view",
+	Run:       runCollMod,
 }
 
 func runCollMod(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

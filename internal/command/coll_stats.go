@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -97,7 +98,7 @@ var collStatsCommand = &Spec{
 	Args: idl.Command("collStats", idl.Field{Name: "collStats", Types: idl.Any, Required: true},
 		idl.Field{Name: "scale", Types: idl.Number, Min: 1, Max: idl.NoMax}, idl.Field{Name: "verbose", Types: idl.SafeBool},
 		idl.Field{Name: "waitForLock", Types: idl.SafeBool}, idl.Field{Name: "numericOnly", Types: idl.SafeBool}),
-	Flags: Read, Help: "how much a collection holds", Run: runCollStats,
+	Flags: Read, Privilege: onCollection(auth.CollStats), Help: "how much a collection holds", Run: runCollStats,
 }
 
 func runCollStats(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -279,7 +280,7 @@ var dbStatsCommand = &Spec{
 	Name: "dbStats",
 	Args: idl.Command("dbStats", idl.Field{Name: "dbStats", Types: idl.Any},
 		idl.Field{Name: "scale", Types: idl.Number, Min: 1, Max: idl.NoMax}, idl.Field{Name: "freeStorage", Types: idl.SafeBool}),
-	Flags: Read, Help: "how much a database holds", Run: runDBStats,
+	Flags: Read, Privilege: onDatabase(auth.DbStats), Help: "how much a database holds", Run: runDBStats,
 }
 
 func runDBStats(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -347,7 +348,7 @@ var dataSizeCommand = &Spec{
 	Args: idl.Command("dataSize", idl.Field{Name: "dataSize", Types: idl.String, Required: true},
 		idl.Field{Name: "keyPattern", Types: idl.Object}, idl.Field{Name: "min", Types: idl.Object}, idl.Field{Name: "max", Types: idl.Object},
 		idl.Field{Name: "estimate", Types: idl.SafeBool}),
-	Flags: Read, Help: "how much a collection, or a range of it, holds", Run: runDataSize,
+	Flags: Read, Privilege: forUsers(dataSizeNeeds), Help: "how much a collection, or a range of it, holds", Run: runDataSize,
 }
 
 func runDataSize(ctx context.Context, rq *Request, b *bsonx.Builder) error {

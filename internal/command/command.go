@@ -7,6 +7,7 @@ package command
 
 import (
 	"context"
+	"crypto/x509"
 	"time"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -42,8 +43,6 @@ const (
 	TxnOK
 	// Retryable commands take a txnNumber outside of a transaction.
 	Retryable
-	// NoAuth commands run before authentication.
-	NoAuth
 	// APIv1 commands belong to the stable API, version 1.
 	APIv1
 	// Legacy commands may come as an OP_QUERY.
@@ -52,6 +51,10 @@ const (
 	EndsTxn
 	// OwnMaxTime commands apply maxTimeMS themselves (Request.MaxTime).
 	OwnMaxTime
+	// Secret commands have arguments that no list and no message may show.
+	Secret
+	// Audited commands are written to the audit log, as DDL commands are.
+	Audited
 	// Snapshot commands take read concern "snapshot" outside of a transaction.
 	Snapshot
 )
@@ -63,8 +66,10 @@ type Spec struct {
 	// Args is made with idl.Command; its first field is the command's name.
 	Args  *idl.Spec
 	Flags Flags
-	Help  string
-	Run   Handler
+	// Privilege is what a user needs to run the command; every row has one.
+	Privilege Privilege
+	Help      string
+	Run       Handler
 	// OpKind is currentOp's "op"; "" is "command".
 	OpKind string
 }
@@ -128,8 +133,12 @@ type Conn struct {
 	Info *session.ConnInfo
 	// UUID tells the connection from every other.
 	UUID [16]byte
-	// Auth is the authentication state; package auth knows its type.
-	Auth any
+	// Auth is who the connection has authenticated as.
+	Auth connAuth
+	// Certificate is the client's verified one; nil without.
+	Certificate func() *x509.Certificate
+	// LocalAddr is the server's end of the connection.
+	LocalAddr string
 	// Local says that the client came through the loopback interface.
 	Local bool
 }

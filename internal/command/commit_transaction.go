@@ -17,12 +17,14 @@ func endTxnArgs(name string) *idl.Spec {
 
 var commitTransactionCommand = &Spec{
 	Name: "commitTransaction", Args: endTxnArgs("commitTransaction"), Flags: AdminOnly | WriteConcern | TxnOK | EndsTxn | APIv1,
-	Help: "makes a transaction's writes durable and visible", Run: runCommitTransaction,
+	Privilege: forUsers(),
+	Help:      "makes a transaction's writes durable and visible", Run: runCommitTransaction,
 }
 
 var abortTransactionCommand = &Spec{
 	Name: "abortTransaction", Args: endTxnArgs("abortTransaction"), Flags: AdminOnly | WriteConcern | TxnOK | EndsTxn | APIv1,
-	Help: "ends a transaction without a trace", Run: runAbortTransaction,
+	Privilege: forUsers(),
+	Help:      "ends a transaction without a trace", Run: runAbortTransaction,
 }
 
 // txnHandle is a session's open transaction. Who holds the session uses it.

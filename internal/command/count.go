@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -21,9 +22,10 @@ var countCommand = &Spec{
 		hintField, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "fields", Types: idl.Any}, idl.Field{Name: "queryOptions", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "encryptionInformation", Types: idl.Object}),
-	Flags: Read | APIv1,
-	Help:  "how many documents match",
-	Run:   runCount,
+	Flags:     Read | APIv1,
+	Privilege: onCollection(auth.Find),
+	Help:      "how many documents match",
+	Run:       runCount,
 }
 
 // countLimit: a negative limit counts as its absolute value, but the smallest

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
@@ -43,9 +44,10 @@ var createCommand = &Spec{
 		idl.Field{Name: "flags", Types: idl.Number},
 		idl.Field{Name: "recordPreImages", Types: idl.SafeBool},
 	),
-	Flags: DDL | TxnOK | APIv1,
-	Help:  "creates a collection or a view",
-	Run:   runCreate,
+	Flags:     DDL | TxnOK | APIv1,
+	Privilege: onCollection(auth.CreateCollection).and(viewNeeds),
+	Help:      "creates a collection or a view",
+	Run:       runCreate,
 }
 
 func runCreate(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

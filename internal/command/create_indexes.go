@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/collate"
@@ -21,9 +22,10 @@ var createIndexesCommand = &Spec{
 		idl.Field{Name: "commitQuorum", Types: idl.String | idl.Number},
 		idl.Field{Name: "v", Types: idl.Any},
 	),
-	Flags: DDL | TxnOK | APIv1,
-	Help:  "creates indexes, also on existing data",
-	Run:   runCreateIndexes,
+	Flags:     DDL | TxnOK | APIv1,
+	Privilege: onCollection(auth.CreateIndex),
+	Help:      "creates indexes, also on existing data",
+	Run:       runCreateIndexes,
 }
 
 // maxIndexes is MongoDB's limit of indexes of one collection.

@@ -132,7 +132,8 @@ func (s *Services) idleSessions(out []bsonx.Doc, o CurrentOpOptions) []bsonx.Doc
 
 var currentOpCommand = &Spec{
 	Name: "currentOp", Aliases: []string{"currentop"}, Args: nameOnly("currentOp").Lenient(), Flags: AdminOnly,
-	Help: "what runs right now", Run: runCurrentOp,
+	Privilege: forUsers(currentOpNeeds),
+	Help:      "what runs right now", Run: runCurrentOp,
 }
 
 // runCurrentOp lists running operations; the arguments that are no options are
@@ -175,7 +176,7 @@ var killOpCommand = &Spec{
 	Name: "killOp",
 	Args: idl.Command("killOp", idl.Field{Name: "killOp", Types: idl.Any},
 		idl.Field{Name: "op", Types: idl.Any}),
-	Flags: AdminOnly, Help: "ends a running operation", Run: runKillOp,
+	Flags: AdminOnly, Privilege: forUsers(), Help: "ends a running operation", Run: runKillOp,
 }
 
 func runKillOp(_ context.Context, rq *Request, b *bsonx.Builder) error {

@@ -66,8 +66,7 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	if err := d.find(rq); err != nil {
 		return nil, err
 	}
-	err = rq.Spec.Args.DecodeWith(rq.Body, &rq.Args, rq.hasSequence)
-	if err != nil {
+	if err := d.admit(rq); err != nil {
 		return nil, err
 	}
 	if unmet, err = d.generic(rq); err != nil {
@@ -76,7 +75,7 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	if rq.MaxTime, err = maxTime(rq.Args.Generic.Get(idl.MaxTimeMS)); err != nil {
 		return nil, err
 	}
-	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.Body, Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, DB: rq.DB}
+	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.shownBody(), Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, DB: rq.DB}
 	if v := rq.Args.At(0); v.Type == bsonx.String {
 		op.Coll = bsonx.Str(v)
 	}
@@ -99,8 +98,25 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 		unmet = purposely
 	}
 	d.services.Ops.End(op)
+	rq.auditCommand(err)
 	d.count(rq, op, err)
 	return unmet, err
+}
+
+// admit decodes the arguments and checks that the user may run the command.
+func (d *Dispatcher) admit(rq *Request) error {
+	err := rq.authenticated()
+	if err != nil {
+		rq.auditCommand(err)
+		return err
+	}
+	if err = rq.Spec.Args.DecodeWith(rq.Body, &rq.Args, rq.hasSequence); err != nil {
+		return err
+	}
+	if err = rq.authorized(); err != nil {
+		rq.auditCommand(err)
+	}
+	return err
 }
 
 // count adds the command to the counters and logs it when it was slow.

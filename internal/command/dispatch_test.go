@@ -131,3 +131,13 @@ func BenchmarkPing(b *testing.B) {
 		buf = reply.Done()
 	}
 }
+
+// TestEveryCommandHasAPrivilege: a row without one is refused to everybody once
+// access control is on, so its author has to say who may run it.
+func TestEveryCommandHasAPrivilege(t *testing.T) {
+	for _, s := range newDispatcher().Specs() {
+		if !s.Privilege.Declared() {
+			t.Errorf("%s declares no privilege: see privilege.go", s.Name)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -23,9 +24,10 @@ var distinctCommand = &Spec{
 		strictHint, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "querySettings", Types: idl.Object},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}),
-	Flags: Read | Snapshot | TxnOK | APIv1,
-	Help:  "the different values of a field",
-	Run:   runDistinct,
+	Flags:     Read | Snapshot | TxnOK | APIv1,
+	Privilege: onCollection(auth.Find),
+	Help:      "the different values of a field",
+	Run:       runDistinct,
 }
 
 type distinctArgs struct {

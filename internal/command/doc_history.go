@@ -23,9 +23,10 @@ var docHistoryCommand = &Spec{
 		idl.Field{Name: "until", Types: pointTypes},
 		cursorField,
 	),
-	Flags: Read,
-	Help:  "shows the versions of a document, newest first, with who made each and what changed",
-	Run:   runDocHistory,
+	Flags:     Read,
+	Privilege: forUsers(docHistoryNeeds),
+	Help:      "shows the versions of a document, newest first, with who made each and what changed",
+	Run:       runDocHistory,
 }
 
 func runDocHistory(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
@@ -12,19 +13,21 @@ import (
 )
 
 var dropCommand = &Spec{
-	Name:  "drop",
-	Args:  idl.Command("drop", idl.Field{Name: "drop", Types: idl.Any, Required: true}),
-	Flags: DDL | APIv1,
-	Help:  "drops a collection or a view; the past still has it",
-	Run:   runDrop,
+	Name:      "drop",
+	Args:      idl.Command("drop", idl.Field{Name: "drop", Types: idl.Any, Required: true}),
+	Flags:     DDL | APIv1,
+	Privilege: onCollection(auth.DropCollection),
+	Help:      "drops a collection or a view; the past still has it",
+	Run:       runDrop,
 }
 
 var dropDatabaseCommand = &Spec{
-	Name:  "dropDatabase",
-	Args:  idl.Command("dropDatabase", idl.Field{Name: "dropDatabase", Types: idl.Number, Required: true, Check: checkOne}),
-	Flags: DDL | APIv1,
-	Help:  "drops every collection and view of a branch; the past still has them",
-	Run:   runDropDatabase,
+	Name:      "dropDatabase",
+	Args:      idl.Command("dropDatabase", idl.Field{Name: "dropDatabase", Types: idl.Number, Required: true, Check: checkOne}),
+	Flags:     DDL | APIv1,
+	Privilege: onDatabase(auth.DropDatabase),
+	Help:      "drops every collection and view of a branch; the past still has them",
+	Run:       runDropDatabase,
 }
 
 // checkOne is the one value that dropDatabase takes.

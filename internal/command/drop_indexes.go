@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -16,9 +17,10 @@ var dropIndexesCommand = &Spec{
 		idl.Field{Name: "dropIndexes", Types: idl.Any, Required: true},
 		idl.Field{Name: "index", Types: idl.Any, Required: true, Check: checkDropIndex},
 	),
-	Flags: DDL | APIv1,
-	Help:  "drops indexes by name or key; the past still has them",
-	Run:   runDropIndexes,
+	Flags:     DDL | APIv1,
+	Privilege: onCollection(auth.DropIndex),
+	Help:      "drops indexes by name or key; the past still has them",
+	Run:       runDropIndexes,
 }
 
 func checkDropIndex(v bsonx.Value) error {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -18,7 +19,7 @@ var compactStructuredEncryptionDataCommand = &Spec{
 		idl.Field{Name: "compactionTokens", Types: idl.Object, Required: true},
 		idl.Field{Name: "encryptionInformation", Types: idl.Object},
 		idl.Field{Name: "anchorPaddingFactor", Types: idl.Double}),
-	Flags: DDL | APIv1, Help: "checks a collection with encrypted fields; nothing is compacted",
+	Flags: DDL | APIv1, Privilege: onCollection(auth.CompactStructuredEncryptionData), Help: "checks a collection with encrypted fields; nothing is compacted",
 	Run: func(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		name, err := rq.Collection()
 		if err != nil {

@@ -30,32 +30,19 @@ var explainCommand = &Spec{
 	Args: idl.Command("explain",
 		idl.Field{Name: "explain", Types: idl.Object, Required: true},
 		idl.Field{Name: "verbosity", Types: idl.String, Enum: []string{"queryPlanner", "executionStats", "allPlansExecution"}}),
-	Flags: Read | APIv1,
-	Help:  "how a command would be answered",
-	Run:   runExplain,
+	Flags:     Read | APIv1,
+	Privilege: forUsers(explainNeeds),
+	Help:      "how a command would be answered",
+	Run:       runExplain,
 }
 
 func runExplain(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	v := verbosities[rq.Args.String("verbosity", "allPlansExecution")]
-	body := rq.Args.Doc("explain")
-	it := bsonx.NewIter(body)
-	if !it.Next() {
-		return errcode.New(errcode.CommandNotFound, "Explain failed due to unknown command: ")
-	}
-	spec, ok := rq.dispatcher.byName[string(it.Key())]
-	if !ok {
-		return errcode.New(errcode.CommandNotFound, "Explain failed due to unknown command: %s", string(it.Key()))
-	}
-	inner := *rq
-	inner.Body, inner.Spec, inner.Name, inner.Sequences = body, spec, spec.Name, nil
-	if db := bsonx.Lookup(body, "$db"); db.Type == bsonx.String && string(bsonx.Str(db)) != rq.DB {
-		return errcode.New(errcode.InvalidNamespace, "Mismatched $db in explain command. Expected %s but got %s", rq.DB, string(bsonx.Str(db)))
-	}
-	inner.Args = idl.Args{}
-	if err := spec.Args.Decode(body, &inner.Args); err != nil {
+	inner, err := rq.explained()
+	if err != nil {
 		return err
 	}
-	switch spec.Name {
+	switch inner.Name {
 	case "find":
 		return inner.explainFind(ctx, b, v)
 	case "aggregate":
@@ -71,7 +58,30 @@ func runExplain(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	case "update", "delete", "findAndModify":
 		return inner.explainModify(ctx, b, v)
 	}
-	return errcode.New(errcode.IllegalOperation, "Explain is not supported for command %s", spec.Name)
+	return errcode.New(errcode.IllegalOperation, "Explain is not supported for command %s", inner.Name)
+}
+
+// explained returns the request for the command that is to be explained.
+func (rq *Request) explained() (*Request, error) {
+	body := rq.Args.Doc("explain")
+	it := bsonx.NewIter(body)
+	if !it.Next() {
+		return nil, errcode.New(errcode.CommandNotFound, "Explain failed due to unknown command: ")
+	}
+	spec, ok := rq.dispatcher.byName[string(it.Key())]
+	if !ok {
+		return nil, errcode.New(errcode.CommandNotFound, "Explain failed due to unknown command: %s", string(it.Key()))
+	}
+	inner := *rq
+	inner.Body, inner.Spec, inner.Name, inner.Sequences = body, spec, spec.Name, nil
+	if db := bsonx.Lookup(body, "$db"); db.Type == bsonx.String && string(bsonx.Str(db)) != rq.DB {
+		return nil, errcode.New(errcode.InvalidNamespace, "Mismatched $db in explain command. Expected %s but got %s", rq.DB, string(bsonx.Str(db)))
+	}
+	inner.Args = idl.Args{}
+	if err := spec.Args.Decode(body, &inner.Args); err != nil {
+		return nil, err
+	}
+	return &inner, nil
 }
 
 // explained is a plan with its stages, ready to be run and shown.
@@ -503,94 +513,4 @@ func (rq *Request) explainDistinct(ctx context.Context, b *bsonx.Builder, v verb
 		x.open = func() (exec.Iterator, error) { return exec.NewCounter(q.rows(t, p, &x.st), &x.rows), nil }
 	}
 	return x.write(ctx, b, v)
-}
-
-// explainModify plans the first statement of a write and changes nothing.
-func (rq *Request) explainModify(ctx context.Context, b *bsonx.Builder, v verbosity) error {
-	name, err := rq.Collection()
-	if err != nil {
-		return err
-	}
-	m, stageName, err := rq.firstModification()
-	if err != nil {
-		return err
-	}
-	src, err := rq.openSource(ctx)
-	if err != nil {
-		return err
-	}
-	defer src.close()
-	t, err := src.target(ctx, rq.DB, name)
-	if err != nil {
-		return err
-	}
-	if t.isView() {
-		return errcode.New(errcode.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", t.ns())
-	}
-	x := &explained{rq: rq, ns: t.ns()}
-	mod := &modifier{modification: m, s: src, t: t}
-	if err := mod.compile(ctx); err != nil {
-		return err
-	}
-	if t.coll != nil {
-		if x.plan, err = mod.plan(ctx); err != nil {
-			return err
-		}
-	}
-	x.base()
-	if x.plan != nil {
-		if !x.plan.Sorted && notEmpty(m.sort) != nil {
-			x.over("SORT", nil, func(b *bsonx.Builder) { b.Doc("sortPattern", m.sort) })
-		}
-		n := int64(0)
-		x.over(stageName, nil, nil)
-		x.root.Stats = func(b *bsonx.Builder) {
-			if stageName == "DELETE" {
-				b.Int64("nWouldDelete", n)
-				return
-			}
-			b.Int64("nMatched", n)
-			b.Int64("nWouldModify", n)
-			b.Int64("nWouldUpsert", 0)
-		}
-		if v != queryPlanner {
-			limit := int64(1)
-			if m.multi {
-				limit = 0
-			}
-			if n, err = countRows(ctx, exec.NewWindow(exec.NewCounter(mod.q.rows(t, x.plan, &x.st), &x.rows), 0, limit)); err != nil {
-				return err
-			}
-		}
-	}
-	return x.write(ctx, b, v)
-}
-
-// firstModification is the statement that explain looks at.
-func (rq *Request) firstModification() (*modification, string, error) {
-	switch rq.Name {
-	case "findAndModify":
-		m, err := rq.readFindAndModify()
-		if err == nil && m.update.Type == bsonx.Missing {
-			return m, "DELETE", nil
-		}
-		return m, "UPDATE", err
-	case "update":
-		mods, err := rq.readUpdates()
-		if err == nil {
-			err = checkBatch(len(mods))
-		}
-		if err != nil {
-			return nil, "", err
-		}
-		return mods[0], "UPDATE", nil
-	}
-	mods, err := rq.readDeletes()
-	if err == nil {
-		err = checkBatch(len(mods))
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	return mods[0], "DELETE", nil
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -22,7 +23,7 @@ var configureFailPointCommand = &Spec{
 		idl.Field{Name: "configureFailPoint", Types: idl.String, Required: true},
 		idl.Field{Name: "mode", Types: idl.String | idl.Object, Required: true},
 		idl.Field{Name: "data", Types: idl.Object}),
-	Flags: AdminOnly | WriteConcern, Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
+	Flags: AdminOnly | WriteConcern, Privilege: onCluster(auth.WaitForFailPoint), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
 }
 
 // failCommand is the state of the fail point of that name. Safe for concurrent

@@ -17,7 +17,7 @@ var filemd5Command = &Spec{
 	Name: "filemd5",
 	Args: idl.Command("filemd5", idl.Field{Name: "filemd5", Types: idl.Any, Required: true}, idl.Field{Name: "root", Types: idl.Any},
 		idl.Field{Name: "partialOk", Types: idl.Any}, idl.Field{Name: "md5state", Types: idl.Any}).Lenient(),
-	Flags: Read, Help: "the MD5 sum of a GridFS file's chunks", Run: runFileMD5,
+	Flags: Read, Privilege: forUsers(filemd5Needs), Help: "the MD5 sum of a GridFS file's chunks", Run: runFileMD5,
 }
 
 // chunk is where a part of a file is: the row's key.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -56,10 +57,11 @@ var findCommand = &Spec{
 		idl.Field{Name: "startAt", Types: idl.Object}, idl.Field{Name: "requestResumeToken", Types: idl.SafeBool},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}, idl.Field{Name: "querySettings", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "encryptionInformation", Types: idl.Object}),
-	Flags:  Read | Snapshot | TxnOK | APIv1,
-	Help:   "documents of a collection that match a filter",
-	OpKind: "query",
-	Run:    runFind,
+	Flags:     Read | Snapshot | TxnOK | APIv1,
+	Privilege: onCollection(auth.Find),
+	Help:      "documents of a collection that match a filter",
+	OpKind:    "query",
+	Run:       runFind,
 }
 
 // findArgs are find's arguments, as explain gives them too.

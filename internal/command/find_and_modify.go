@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -24,10 +25,11 @@ var findAndModifyCommand = &Spec{
 		idl.Field{Name: "runtimeConstants", Types: idl.Object}, idl.Field{Name: "legacyRuntimeConstants", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "originalQuery", Types: idl.Object},
 		idl.Field{Name: "originalCollation", Types: idl.Object}, idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool}),
-	Flags:  Write | TxnOK | Retryable | APIv1,
-	Help:   "changes or removes one document and returns it",
-	OpKind: "command",
-	Run:    runFindAndModify,
+	Flags:     Write | TxnOK | Retryable | APIv1,
+	Privilege: onCollection(auth.Find).and(findAndModifyNeeds),
+	Help:      "changes or removes one document and returns it",
+	OpKind:    "command",
+	Run:       runFindAndModify,
 }
 
 // readFindAndModify checks which arguments go together.

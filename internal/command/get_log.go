@@ -3,17 +3,19 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 )
 
 var getLogCommand = &Spec{
-	Name:  "getLog",
-	Args:  idl.Command("getLog", idl.Field{Name: "getLog", Types: idl.String, Required: true}),
-	Flags: AdminOnly,
-	Help:  "the newest lines of the server's log",
-	Run:   runGetLog,
+	Name:      "getLog",
+	Args:      idl.Command("getLog", idl.Field{Name: "getLog", Types: idl.String, Required: true}),
+	Flags:     AdminOnly,
+	Privilege: onCluster(auth.GetLog),
+	Help:      "the newest lines of the server's log",
+	Run:       runGetLog,
 }
 
 func runGetLog(_ context.Context, rq *Request, b *bsonx.Builder) error {

@@ -20,10 +20,11 @@ var getMoreCommand = &Spec{
 		idl.Field{Name: "term", Types: idl.Int64},
 		idl.Field{Name: "lastKnownCommittedOpTime", Types: idl.Object},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}),
-	Flags:  Read | Snapshot | TxnOK | APIv1 | OwnMaxTime,
-	Help:   "the next documents of a cursor",
-	OpKind: "getmore",
-	Run:    runGetMore,
+	Flags:     Read | Snapshot | TxnOK | APIv1 | OwnMaxTime,
+	Privilege: forUsers(),
+	Help:      "the next documents of a cursor",
+	OpKind:    "getmore",
+	Run:       runGetMore,
 }
 
 func runGetMore(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -143,9 +144,10 @@ var killCursorsCommand = &Spec{
 	Args: idl.Command("killCursors",
 		idl.Field{Name: "killCursors", Types: idl.String, Required: true},
 		idl.Field{Name: "cursors", Types: idl.Array, Elems: idl.Int64, Required: true}),
-	Flags: TxnOK | APIv1,
-	Help:  "closes cursors",
-	Run:   runKillCursors,
+	Flags:     TxnOK | APIv1,
+	Privilege: forUsers(),
+	Help:      "closes cursors",
+	Run:       runKillCursors,
 }
 
 func runKillCursors(_ context.Context, rq *Request, b *bsonx.Builder) error {

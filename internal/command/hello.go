@@ -40,12 +40,12 @@ func helloArgs(name string) *idl.Spec {
 }
 
 var helloCommand = &Spec{
-	Name: "hello", Args: helloArgs("hello"), Flags: NoAuth | APIv1 | Legacy,
+	Name: "hello", Args: helloArgs("hello"), Flags: APIv1 | Legacy | Secret, Privilege: forAnyone(),
 	Help: "what the server is and can do", Run: runHello,
 }
 
 var isMasterCommand = &Spec{
-	Name: "isMaster", Aliases: []string{"ismaster"}, Args: helloArgs("isMaster"), Flags: NoAuth | Legacy,
+	Name: "isMaster", Aliases: []string{"ismaster"}, Args: helloArgs("isMaster"), Flags: Legacy | Secret, Privilege: forAnyone(),
 	Help: "hello under its older name", Run: runHello,
 }
 
@@ -81,10 +81,8 @@ func runHello(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 	reply.Int32("minWireVersion", minWireVersion)
 	reply.Int32("maxWireVersion", maxWireVersion)
 	rq.helloCompression(reply)
-	if s.HelloAuth != nil {
-		if err := s.HelloAuth(ctx, rq, reply); err != nil {
-			return err
-		}
+	if err := rq.helloAuth(reply); err != nil {
+		return err
 	}
 	rq.More = rq.ExhaustAllowed && rq.Args.Has("topologyVersion") && rq.Args.Has("maxAwaitTimeMS")
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
@@ -13,10 +14,11 @@ import (
 )
 
 var historyInfoCommand = &Spec{
-	Name:  "historyInfo",
-	Args:  idl.Command("historyInfo", idl.Field{Name: "historyInfo", Types: idl.String, Required: true}),
-	Flags: Read,
-	Help:  "shows the range of points that a branch can be read at",
+	Name:      "historyInfo",
+	Args:      idl.Command("historyInfo", idl.Field{Name: "historyInfo", Types: idl.String, Required: true}),
+	Flags:     Read,
+	Privilege: onBranch(auth.ReadHistory),
+	Help:      "shows the range of points that a branch can be read at",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		ref, err := rq.branchRef(ctx, rq.branchName())
 		if err != nil {
@@ -49,9 +51,10 @@ var branchLogCommand = &Spec{
 		idl.Field{Name: "limit", Types: idl.Number, Min: 0, Max: idl.NoMax},
 		cursorField,
 	),
-	Flags: Read,
-	Help:  "shows the commits of a branch, newest first, or oldest first with reverse",
-	Run:   runBranchLog,
+	Flags:     Read,
+	Privilege: onBranch(auth.ReadHistory),
+	Help:      "shows the commits of a branch, newest first, or oldest first with reverse",
+	Run:       runBranchLog,
 }
 
 func runBranchLog(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

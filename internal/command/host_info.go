@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 )
 
 var hostInfoCommand = &Spec{
-	Name: "hostInfo", Args: nameOnly("hostInfo"), Help: "the machine that the server runs on", Run: runHostInfo,
+	Name: "hostInfo", Args: nameOnly("hostInfo"), Privilege: onCluster(auth.HostInfo), Help: "the machine that the server runs on", Run: runHostInfo,
 }
 
 func runHostInfo(_ context.Context, rq *Request, b *bsonx.Builder) error {

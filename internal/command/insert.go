@@ -6,6 +6,7 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -23,10 +24,11 @@ var insertCommand = &Spec{
 		idl.Field{Name: "encryptionInformation", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary},
 		idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool}),
-	Flags:  Write | TxnOK | Retryable | APIv1,
-	Help:   "adds documents to a collection, which is made if it is not there",
-	OpKind: "insert",
-	Run:    runInsert,
+	Flags:     Write | TxnOK | Retryable | APIv1,
+	Privilege: onCollection(auth.Insert).and(bypassNeeds),
+	Help:      "adds documents to a collection, which is made if it is not there",
+	OpKind:    "insert",
+	Run:       runInsert,
 }
 
 // maxBatch is the most operations of one write command.

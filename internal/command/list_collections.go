@@ -25,9 +25,10 @@ var listCollectionsCommand = &Spec{
 		idl.Field{Name: "nameOnly", Types: idl.Bool},
 		idl.Field{Name: "authorizedCollections", Types: idl.Bool},
 	),
-	Flags: Read | APIv1,
-	Help:  "lists the collections and views of a branch, at its point",
-	Run:   runListCollections,
+	Flags:     Read | APIv1,
+	Privilege: forUsers(listCollectionsNeeds),
+	Help:      "lists the collections and views of a branch, at its point",
+	Run:       runListCollections,
 }
 
 func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

@@ -15,9 +15,10 @@ var listDatabasesCommand = &Spec{
 		idl.Field{Name: "nameOnly", Types: idl.SafeBool},
 		idl.Field{Name: "authorizedDatabases", Types: idl.SafeBool},
 	),
-	Flags: AdminOnly | Read | APIv1,
-	Help:  "lists the projects whose default branch has collections",
-	Run:   runListDatabases,
+	Flags:     AdminOnly | Read | APIv1,
+	Privilege: forUsers(listDatabasesNeeds),
+	Help:      "lists the projects whose default branch has collections",
+	Run:       runListDatabases,
 }
 
 func runListDatabases(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -18,9 +19,10 @@ var listIndexesCommand = &Spec{
 		idl.Field{Name: "includeBuildUUIDs", Types: idl.SafeBool},
 		idl.Field{Name: "includeIndexBuildInfo", Types: idl.SafeBool},
 	),
-	Flags: Read | APIv1,
-	Help:  "lists the indexes of a collection, at its point",
-	Run:   runListIndexes,
+	Flags:     Read | APIv1,
+	Privilege: onCollection(auth.ListIndexes),
+	Help:      "lists the indexes of a collection, at its point",
+	Run:       runListIndexes,
 }
 
 func runListIndexes(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

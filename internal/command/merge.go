@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -29,9 +30,10 @@ var diffBranchCommand = &Spec{
 		idl.Field{Name: "summary", Types: idl.Bool},
 		cursorField,
 	),
-	Flags: Read,
-	Help:  "shows what differs between a branch and another one, or its own past",
-	Run:   runDiffBranch,
+	Flags:     Read,
+	Privilege: forUsers(diffNeeds),
+	Help:      "shows what differs between a branch and another one, or its own past",
+	Run:       runDiffBranch,
 }
 
 // What a branch is compared with: the merge base with the other branch (what this
@@ -133,9 +135,10 @@ var mergeBranchCommand = &Spec{
 		idl.Field{Name: "commits", Types: idl.Array, Elems: idl.Number},
 		idl.Field{Name: "planToken", Types: idl.String},
 	),
-	Flags: WriteConcern,
-	Help:  "merges a branch into its parent or another branch: three-way, by field, in one commit",
-	Run:   runMergeBranch,
+	Flags:     WriteConcern | Audited,
+	Privilege: forUsers(mergeNeeds),
+	Help:      "merges a branch into its parent or another branch: three-way, by field, in one commit",
+	Run:       runMergeBranch,
 }
 
 var resolutionArgs = idl.New("resolutions",
@@ -239,9 +242,10 @@ var revertCommitsCommand = &Spec{
 		idl.Field{Name: "strategy", Types: idl.String, Enum: merge.Strategies()},
 		idl.Field{Name: "resolutions", Types: idl.Array, Elems: idl.Object},
 	),
-	Flags: WriteConcern,
-	Help:  "undoes commits of a branch in a new commit; what was changed again later is a conflict",
-	Run:   runRevertCommits,
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.RevertCommits, auth.ReadHistory),
+	Help:      "undoes commits of a branch in a new commit; what was changed again later is a conflict",
+	Run:       runRevertCommits,
 }
 
 func runRevertCommits(ctx context.Context, rq *Request, reply *bsonx.Builder) error {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -232,7 +233,7 @@ func convertParam(name string, want bsonx.Type, v bsonx.Value) (bsonx.Value, err
 }
 
 var getParameterCommand = &Spec{
-	Name: "getParameter", Args: nameOnly("getParameter").Lenient(), Flags: AdminOnly, Help: "values of server parameters", Run: runGetParameter,
+	Name: "getParameter", Args: nameOnly("getParameter").Lenient(), Flags: AdminOnly, Privilege: onCluster(auth.GetParameter), Help: "values of server parameters", Run: runGetParameter,
 }
 
 var getParameterOptions = idl.New("getParameter",
@@ -281,7 +282,7 @@ func runGetParameter(_ context.Context, rq *Request, b *bsonx.Builder) error {
 }
 
 var setParameterCommand = &Spec{
-	Name: "setParameter", Args: nameOnly("setParameter").Lenient(), Flags: AdminOnly, Help: "changes a server parameter", Run: runSetParameter,
+	Name: "setParameter", Args: nameOnly("setParameter").Lenient(), Flags: AdminOnly | Audited, Privilege: onCluster(auth.SetParameter), Help: "changes a server parameter", Run: runSetParameter,
 }
 
 func runSetParameter(_ context.Context, rq *Request, b *bsonx.Builder) error {

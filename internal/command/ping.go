@@ -8,9 +8,10 @@ import (
 )
 
 var pingCommand = &Spec{
-	Name:  "ping",
-	Args:  idl.Command("ping", idl.Field{Name: "ping", Types: idl.Any}).Lenient(),
-	Flags: NoAuth | APIv1,
-	Help:  "answers ok: the server is there",
-	Run:   func(context.Context, *Request, *bsonx.Builder) error { return nil },
+	Name:      "ping",
+	Args:      idl.Command("ping", idl.Field{Name: "ping", Types: idl.Any}).Lenient(),
+	Flags:     APIv1,
+	Privilege: forAnyone(),
+	Help:      "answers ok: the server is there",
+	Run:       func(context.Context, *Request, *bsonx.Builder) error { return nil },
 }

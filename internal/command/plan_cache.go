@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/collate"
@@ -335,7 +336,7 @@ func (rq *Request) planTarget(ctx context.Context) (*planKey, error) {
 }
 
 var planCacheSetFilterCommand = &Spec{
-	Name: "planCacheSetFilter", Args: planArgs("planCacheSetFilter"), Help: "lets queries of a shape use these indexes only, until the server stops",
+	Name: "planCacheSetFilter", Args: planArgs("planCacheSetFilter"), Privilege: onCollection(auth.PlanCacheIndexFilter), Help: "lets queries of a shape use these indexes only, until the server stops",
 	Run: func(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 		key, err := rq.planTarget(ctx)
 		if err != nil {
@@ -389,7 +390,7 @@ func (c *planCache) set(key planKey, f *indexFilter) {
 }
 
 var planCacheListFiltersCommand = &Spec{
-	Name: "planCacheListFilters", Args: planArgs("planCacheListFilters"), Flags: Read, Help: "lists the index filters of a collection",
+	Name: "planCacheListFilters", Args: planArgs("planCacheListFilters"), Flags: Read, Privilege: onCollection(auth.PlanCacheIndexFilter), Help: "lists the index filters of a collection",
 	Run: func(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		key, err := rq.planTarget(ctx)
 		if err != nil {
@@ -421,7 +422,7 @@ func (c *planCache) appendFilters(key planKey, b *bsonx.Builder) {
 }
 
 var planCacheClearFiltersCommand = &Spec{
-	Name: "planCacheClearFilters", Args: planArgs("planCacheClearFilters"), Help: "drops the index filter of a shape, or all of a collection",
+	Name: "planCacheClearFilters", Args: planArgs("planCacheClearFilters"), Privilege: onCollection(auth.PlanCacheIndexFilter), Help: "drops the index filter of a shape, or all of a collection",
 	Run: func(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 		return rq.clearShape(ctx, func(c *planCache, key planKey, shape string) {
 			delete(c.plans, key)
@@ -431,7 +432,7 @@ var planCacheClearFiltersCommand = &Spec{
 }
 
 var planCacheClearCommand = &Spec{
-	Name: "planCacheClear", Args: planArgs("planCacheClear"), Help: "forgets the plans of a shape, or all of a collection",
+	Name: "planCacheClear", Args: planArgs("planCacheClear"), Privilege: onCollection(auth.PlanCacheWrite), Help: "forgets the plans of a shape, or all of a collection",
 	Run: func(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 		return rq.clearShape(ctx, func(c *planCache, key planKey, shape string) {
 			if shape == "" {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -34,7 +35,8 @@ var profileCommand = &Spec{
 		idl.Field{Name: "slowms", Types: idl.Number},
 		idl.Field{Name: "sampleRate", Types: idl.Number},
 		idl.Field{Name: "filter", Types: idl.Object | idl.String}),
-	Help: "when operations count as slow", Run: runProfile,
+	Privilege: onDatabase(auth.EnableProfiler),
+	Help:      "when operations count as slow", Run: runProfile,
 }
 
 func runProfile(_ context.Context, rq *Request, b *bsonx.Builder) error {

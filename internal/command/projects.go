@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -16,8 +17,9 @@ var createProjectCommand = &Spec{
 		idl.Field{Name: "createProject", Types: idl.Any, Required: true},
 		idl.Field{Name: "ifNotExists", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "makes the project that the database names; a first write does so too",
+	Flags:     WriteConcern | Audited,
+	Privilege: onProject(auth.CreateProject),
+	Help:      "makes the project that the database names; a first write does so too",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -59,8 +61,9 @@ var listProjectsCommand = &Spec{
 		idl.Field{Name: "filter", Types: idl.Object},
 		cursorField,
 	),
-	Flags: AdminOnly | Read,
-	Help:  "lists the projects",
+	Flags:     AdminOnly | Read,
+	Privilege: onCluster(auth.ListProjects),
+	Help:      "lists the projects",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		var docs []bsonx.Doc
 		for _, p := range rq.Services.Branches.ListProjects() {
@@ -73,10 +76,11 @@ var listProjectsCommand = &Spec{
 }
 
 var dropProjectCommand = &Spec{
-	Name:  "dropProject",
-	Args:  idl.Command("dropProject", idl.Field{Name: "dropProject", Types: idl.Any, Required: true}),
-	Flags: WriteConcern,
-	Help:  "drops the project with all of its branches and history",
+	Name:      "dropProject",
+	Args:      idl.Command("dropProject", idl.Field{Name: "dropProject", Types: idl.Any, Required: true}),
+	Flags:     WriteConcern | Audited,
+	Privilege: onProject(auth.DropProject),
+	Help:      "drops the project with all of its branches and history",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		n, err := branch.ParseName(rq.DB)
 		if err != nil {
@@ -94,10 +98,11 @@ var dropProjectCommand = &Spec{
 }
 
 var setRetentionCommand = &Spec{
-	Name:  "setRetention",
-	Args:  idl.Command("setRetention", idl.Field{Name: "setRetention", Types: idl.Number | idl.String, Required: true}),
-	Flags: WriteConcern,
-	Help:  "sets how far back the project's history is kept: seconds, or \"forever\"",
+	Name:      "setRetention",
+	Args:      idl.Command("setRetention", idl.Field{Name: "setRetention", Types: idl.Number | idl.String, Required: true}),
+	Flags:     WriteConcern | Audited,
+	Privilege: onProject(auth.SetRetention),
+	Help:      "sets how far back the project's history is kept: seconds, or \"forever\"",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -127,10 +132,11 @@ func retention(v bsonx.Value) (time.Duration, error) {
 }
 
 var getRetentionCommand = &Spec{
-	Name:  "getRetention",
-	Args:  idl.Command("getRetention", idl.Field{Name: "getRetention", Types: idl.Any, Required: true}),
-	Flags: Read,
-	Help:  "shows how far back the project's history is kept",
+	Name:      "getRetention",
+	Args:      idl.Command("getRetention", idl.Field{Name: "getRetention", Types: idl.Any, Required: true}),
+	Flags:     Read,
+	Privilege: onDatabase(auth.ListBranches),
+	Help:      "shows how far back the project's history is kept",
 	Run: func(_ context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {

@@ -20,9 +20,10 @@ var renameCollectionCommand = &Spec{
 		idl.Field{Name: "dropTarget", Types: idl.Bool | idl.Binary | idl.Null, Check: checkDropTarget},
 		idl.Field{Name: "stayTemp", Types: idl.SafeBool},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}),
-	Flags: AdminOnly | DDL | APIv1,
-	Help:  "gives a collection another name; between databases and branches it copies the documents",
-	Run:   runRename,
+	Flags:     AdminOnly | DDL | APIv1 | Audited,
+	Privilege: forUsers(renameNeeds),
+	Help:      "gives a collection another name; between databases and branches it copies the documents",
+	Run:       runRename,
 }
 
 func checkDropTarget(v bsonx.Value) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -79,8 +80,9 @@ var resetBranchCommand = &Spec{
 		idl.Field{Name: "backup", Types: idl.String},
 		idl.Field{Name: "dryRun", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "resets a branch to its parent's head; its state before is kept as a branch",
+	Flags:     WriteConcern | Audited,
+	Privilege: onBranch(auth.RestoreBranch).and(resetNeeds),
+	Help:      "resets a branch to its parent's head; its state before is kept as a branch",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -100,8 +102,9 @@ var runGCCommand = &Spec{
 		idl.Field{Name: "runGC", Types: idl.Any, Required: true},
 		idl.Field{Name: "dryRun", Types: idl.Bool},
 	),
-	Flags: WriteConcern,
-	Help:  "removes what no point of the retention window, tag, branch or open cursor can see",
+	Flags:     WriteConcern | Audited,
+	Privilege: onProject(auth.RunGC),
+	Help:      "removes what no point of the retention window, tag, branch or open cursor can see",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -23,7 +24,7 @@ var getDefaultRWConcernCommand = &Spec{
 	Name: "getDefaultRWConcern",
 	Args: idl.Command("getDefaultRWConcern", idl.Field{Name: "getDefaultRWConcern", Types: idl.Any},
 		idl.Field{Name: "inMemory", Types: idl.Bool}),
-	Flags: AdminOnly, Help: "the concerns of commands without their own",
+	Flags: AdminOnly, Privilege: onCluster(auth.GetDefaultRWConcern), Help: "the concerns of commands without their own",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		rq.Services.concerns.append(b, rq.Services)
 		return nil
@@ -57,7 +58,7 @@ var setDefaultRWConcernCommand = &Spec{
 	Name: "setDefaultRWConcern",
 	Args: idl.Command("setDefaultRWConcern", idl.Field{Name: "setDefaultRWConcern", Types: idl.Any},
 		idl.Field{Name: "defaultReadConcern", Types: idl.Object}, idl.Field{Name: "defaultWriteConcern", Types: idl.Object}),
-	Flags: AdminOnly | WriteConcern, Help: "sets the concerns of commands without their own", Run: runSetDefaultRWConcern,
+	Flags: AdminOnly | WriteConcern | Audited, Privilege: onCluster(auth.SetDefaultRWConcern), Help: "sets the concerns of commands without their own", Run: runSetDefaultRWConcern,
 }
 
 func runSetDefaultRWConcern(_ context.Context, rq *Request, b *bsonx.Builder) error {

@@ -6,12 +6,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/version"
 )
 
 var serverStatusCommand = &Spec{
-	Name: "serverStatus", Args: nameOnly("serverStatus").Lenient(), Help: "figures of the running server", Run: runServerStatus,
+	Name: "serverStatus", Args: nameOnly("serverStatus").Lenient(), Privilege: onCluster(auth.ServerStatus), Help: "figures of the running server", Run: runServerStatus,
 }
 
 // section is a part of serverStatus that a client can leave out with {NAME: 0}.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/clock"
@@ -38,11 +39,13 @@ type Services struct {
 	ClusterTime func() (t, i uint32)
 	// ProcessID tells one run of the server from another.
 	ProcessID [12]byte
-	// HelloAuth, when set, adds to a hello's reply what belongs to authentication:
-	// saslSupportedMechs and speculativeAuthenticate.
-	HelloAuth Handler
-	// AuthInfo, when set, writes the fields of connectionStatus's authInfo.
-	AuthInfo Handler
+	// Users are the users and roles; nil without storage. AuthRequired turns access
+	// control on. Audit may be nil.
+	Users        *auth.Service
+	AuthRequired bool
+	Audit        *auth.Audit
+	// RotateCertificates, when set, reads the certificates of TLS again.
+	RotateCertificates func() error
 	// CatalogCounts, when set, counts what serverStatus shows.
 	CatalogCounts func() CatalogCounts
 	// LogLines returns the newest lines of the server's log, oldest first, and
@@ -52,6 +55,7 @@ type Services struct {
 	// clusterTime is the newest one that a client brought.
 	clusterTime atomic.Uint64
 
+	writes      auth.Set // see writes()
 	cluster     *clusterParams
 	concerns    defaultConcerns
 	profiles    profiles
@@ -82,7 +86,7 @@ type CatalogCounts struct{ Collections, Capped, Clustered, TimeSeries, Views int
 // NewServices returns services that need no storage.
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
-		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), cluster: newClusterParams(), SplitWrites: splitWrites, quiesce: make(chan struct{})}
+		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), writes: writes(), cluster: newClusterParams(), SplitWrites: splitWrites, quiesce: make(chan struct{})}
 	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }
 	s.LogLines = func() ([]string, int64) { return nil, 0 }

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -12,7 +13,7 @@ import (
 )
 
 var startSessionCommand = &Spec{
-	Name: "startSession", Args: nameOnly("startSession"), Flags: APIv1, Help: "begins a logical session",
+	Name: "startSession", Args: nameOnly("startSession"), Flags: APIv1, Privilege: forUsers(), Help: "begins a logical session",
 	Run: func(_ context.Context, rq *Request, b *bsonx.Builder) error {
 		id := session.SessionID{User: rq.Conn.Info.User}
 		_, _ = rand.Read(id.UUID[:]) // never fails
@@ -48,7 +49,7 @@ func (rq *Request) eachSession(f func(session.SessionID) error) error {
 }
 
 var refreshSessionsCommand = &Spec{
-	Name: "refreshSessions", Args: sessionList("refreshSessions"), Flags: APIv1, Help: "keeps sessions alive",
+	Name: "refreshSessions", Args: sessionList("refreshSessions"), Flags: APIv1, Privilege: forUsers(), Help: "keeps sessions alive",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		return rq.eachSession(func(id session.SessionID) error {
 			_, err := rq.Services.Sessions.Use(id)
@@ -58,7 +59,7 @@ var refreshSessionsCommand = &Spec{
 }
 
 var endSessionsCommand = &Spec{
-	Name: "endSessions", Args: sessionList("endSessions"), Flags: APIv1, Help: "ends sessions", Run: runEndSessions,
+	Name: "endSessions", Args: sessionList("endSessions"), Flags: APIv1, Privilege: forUsers(), Help: "ends sessions", Run: runEndSessions,
 }
 
 func runEndSessions(_ context.Context, rq *Request, _ *bsonx.Builder) error {
@@ -76,7 +77,7 @@ func runEndSessions(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 }
 
 var killSessionsCommand = &Spec{
-	Name: "killSessions", Args: sessionList("killSessions"), Help: "ends sessions and what they run",
+	Name: "killSessions", Args: sessionList("killSessions"), Privilege: forUsers(), Help: "ends sessions and what they run",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		var ids []session.SessionID
 		err := rq.eachSession(func(id session.SessionID) error {
@@ -94,7 +95,7 @@ var killSessionsCommand = &Spec{
 }
 
 var killAllSessionsCommand = &Spec{
-	Name: "killAllSessions", Args: sessionList("killAllSessions"), Help: "ends the sessions of users and what they run",
+	Name: "killAllSessions", Args: sessionList("killAllSessions"), Privilege: onCluster(auth.KillAnySession), Help: "ends the sessions of users and what they run",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		users := map[string]bool{}
 		for it := bsonx.NewIter(rq.Args.Array("killAllSessions")); it.Next(); {
@@ -110,7 +111,7 @@ var killAllSessionsCommand = &Spec{
 }
 
 var killAllSessionsByPatternCommand = &Spec{
-	Name: "killAllSessionsByPattern", Args: sessionList("killAllSessionsByPattern"), Help: "ends sessions that match a pattern and what they run",
+	Name: "killAllSessionsByPattern", Args: sessionList("killAllSessionsByPattern"), Privilege: onCluster(auth.KillAnySession), Help: "ends sessions that match a pattern and what they run",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		named := map[session.SessionID]bool{}
 		for it := bsonx.NewIter(rq.Args.Array("killAllSessionsByPattern")); it.Next(); {

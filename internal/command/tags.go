@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -17,8 +18,9 @@ var createTagCommand = &Spec{
 		idl.Field{Name: "at", Types: pointTypes},
 		idl.Field{Name: "note", Types: idl.String},
 	),
-	Flags: WriteConcern,
-	Help:  "names a point of a branch; it is kept however old it gets",
+	Flags:     WriteConcern | Audited,
+	Privilege: forUsers(createTagNeeds),
+	Help:      "names a point of a branch; it is kept however old it gets",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -55,8 +57,9 @@ var listTagsCommand = &Spec{
 		idl.Field{Name: "filter", Types: idl.Object},
 		cursorField,
 	),
-	Flags: Read,
-	Help:  "lists the project's tags",
+	Flags:     Read,
+	Privilege: onDatabase(auth.ListTags),
+	Help:      "lists the project's tags",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {
@@ -77,10 +80,11 @@ var listTagsCommand = &Spec{
 }
 
 var dropTagCommand = &Spec{
-	Name:  "dropTag",
-	Args:  idl.Command("dropTag", idl.Field{Name: "dropTag", Types: idl.String, Required: true}),
-	Flags: WriteConcern,
-	Help:  "removes a tag; its point may then be collected",
+	Name:      "dropTag",
+	Args:      idl.Command("dropTag", idl.Field{Name: "dropTag", Types: idl.String, Required: true}),
+	Flags:     WriteConcern | Audited,
+	Privilege: onProject(auth.DropTag),
+	Help:      "removes a tag; its point may then be collected",
 	Run: func(ctx context.Context, rq *Request, _ *bsonx.Builder) error {
 		project, err := rq.project()
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -20,10 +21,11 @@ var updateCommand = &Spec{
 		idl.Field{Name: "runtimeConstants", Types: idl.Object}, idl.Field{Name: "legacyRuntimeConstants", Types: idl.Object},
 		idl.Field{Name: "encryptionInformation", Types: idl.Object}, idl.Field{Name: "collectionUUID", Types: idl.Binary},
 		idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool}),
-	Flags:  Write | TxnOK | Retryable | APIv1,
-	Help:   "changes documents",
-	OpKind: "update",
-	Run:    runUpdate,
+	Flags:     Write | TxnOK | Retryable | APIv1,
+	Privilege: onCollection(auth.Update).and(updateNeeds),
+	Help:      "changes documents",
+	OpKind:    "update",
+	Run:       runUpdate,
 }
 
 var updateStatement = idl.New("update.updates",
@@ -47,10 +49,11 @@ var deleteCommand = &Spec{
 		idl.Field{Name: "runtimeConstants", Types: idl.Object}, idl.Field{Name: "legacyRuntimeConstants", Types: idl.Object},
 		idl.Field{Name: "encryptionInformation", Types: idl.Object}, idl.Field{Name: "collectionUUID", Types: idl.Binary},
 		idl.Field{Name: "bypassEmptyTsReplacement", Types: idl.Bool}),
-	Flags:  Write | TxnOK | Retryable | APIv1,
-	Help:   "removes documents",
-	OpKind: "remove",
-	Run:    runDelete,
+	Flags:     Write | TxnOK | Retryable | APIv1,
+	Privilege: onCollection(auth.Remove),
+	Help:      "removes documents",
+	OpKind:    "remove",
+	Run:       runDelete,
 }
 
 var deleteStatement = idl.New("delete.deletes",

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"syscall"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -33,7 +34,7 @@ var validateCommand = &Spec{
 		idl.Field{Name: "repair", Types: idl.Any}, idl.Field{Name: "fixMultikey", Types: idl.Any}, idl.Field{Name: "metadata", Types: idl.Any},
 		idl.Field{Name: "background", Types: idl.Any}, idl.Field{Name: "checkBSONConformance", Types: idl.Any},
 		idl.Field{Name: "enforceFastCount", Types: idl.Any}).Lenient(),
-	Flags: Read, Help: "checks a collection's documents and index entries", Run: runValidate,
+	Flags: Read, Privilege: onCollection(auth.Validate), Help: "checks a collection's documents and index entries", Run: runValidate,
 }
 
 // validateConflicts are options of validate that do not go together.
@@ -207,7 +208,7 @@ var validateDBMetadataCommand = &Spec{
 			var a idl.Args
 			return apiParametersSpec.Decode(v.Data, &a)
 		}}),
-	Flags: Read, Help: "finds what the stable API does not allow", Run: runValidateDBMetadata,
+	Flags: Read, Privilege: forUsers(validateMetadataNeeds), Help: "finds what the stable API does not allow", Run: runValidateDBMetadata,
 }
 
 func runValidateDBMetadata(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -269,7 +270,7 @@ func appendAPIErrors(b *bsonx.Builder, n int, db string, e *catalog.Collection) 
 var dbHashCommand = &Spec{
 	Name: "dbHash", Aliases: []string{"dbhash"},
 	Args:  idl.Command("dbHash", idl.Field{Name: "dbHash", Types: idl.Any}, idl.Field{Name: "collections", Types: idl.Any}).Lenient(),
-	Flags: Read, Help: "hashes of a database's collections", Run: runDBHash,
+	Flags: Read, Privilege: onDatabase(auth.DbHash), Help: "hashes of a database's collections", Run: runDBHash,
 }
 
 func runDBHash(ctx context.Context, rq *Request, b *bsonx.Builder) error {
@@ -335,7 +336,8 @@ var compactCommand = &Spec{
 	Name: "compact",
 	Args: idl.Command("compact", idl.Field{Name: "compact", Types: idl.Any, Required: true}, idl.Field{Name: "force", Types: idl.SafeBool},
 		idl.Field{Name: "freeSpaceTargetMB", Types: idl.Number, Min: 1, Max: idl.NoMax}, idl.Field{Name: "dryRun", Types: idl.SafeBool}),
-	Help: "nothing: the store compacts itself", Run: func(ctx context.Context, rq *Request, b *bsonx.Builder) error {
+	Privilege: onCollection(auth.Compact),
+	Help:      "nothing: the store compacts itself", Run: func(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 		name, err := rq.Collection()
 		if err != nil {
 			return err
@@ -366,7 +368,8 @@ var compactCommand = &Spec{
 
 var reIndexCommand = &Spec{
 	Name: "reIndex", Args: idl.Command("reIndex", idl.Field{Name: "reIndex", Types: idl.Any}).Lenient(), Flags: DDL,
-	Help: "refused, as on a replica set",
+	Privilege: onCollection(auth.ReIndex),
+	Help:      "refused, as on a replica set",
 	Run: func(context.Context, *Request, *bsonx.Builder) error {
 		return errcode.New(errcode.IllegalOperation, "reIndex is only allowed on a standalone mongod instance. Drop the index and create it again")
 	},

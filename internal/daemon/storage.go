@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/store"
@@ -21,6 +23,9 @@ func (s *Server) openStorage() error {
 	sv.Catalog = catalog.New(st)
 	if sv.Branches, err = branch.Open(st, sv.Txns, sv.Catalog, s.o.Clock); err != nil {
 		return err
+	}
+	if sv.Users, err = auth.Open(context.Background(), st); err != nil {
+		return fmt.Errorf("cannot read the users in %s: %w", s.o.Dir, err)
 	}
 	sv.UseStorage()
 	return nil
