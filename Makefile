@@ -3,6 +3,7 @@
 #   make run          build, load the demo data, leave a server running
 #   make test         all that CI runs: lint, Go tests, conformance, real clients
 #   make bench        the benchmarks of bench/
+#   make soak         the randomized tests with new seeds, many times
 #   make conformance  replay what MongoDB answers (needs ../shared/recorded)
 
 GO      ?= go
@@ -25,6 +26,12 @@ lint:
 
 unit:
 	$(GO) test ./...
+
+# The randomized tests take fixed seeds in "test"; here new ones, again and again.
+SOAK ?= 20
+soak:
+	ARGON_SEED=random $(GO) test -count $(SOAK) -timeout 0 -run 'Random|Model|Crash|Power|Kill|Law|Indexes|Retr|WriteErrors' \
+		./internal/store ./internal/branch ./internal/command ./internal/query/... ./test/...
 
 conformance: build
 	@if [ -d $(RECORDED) ]; then $(GO) run ./test/compat -dir $(RECORDED); \

@@ -18,6 +18,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/store"
 	"github.com/argon-db/argon/internal/txn"
+	"github.com/argon-db/argon/test/seed"
 )
 
 var ctx = context.Background()
@@ -353,12 +354,11 @@ func (m *model) check() {
 // random points of the past with a model in memory.
 func TestModel(t *testing.T) {
 	for round := range 6 {
-		seed := time.Now().UnixNano() + int64(round)
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			e := newEnv(t)
 			_, err := e.s.CreateProject(ctx, "p", false)
 			e.ok(err)
-			m := &model{e: e, r: rand.New(rand.NewSource(seed)), lines: map[string]line{"main": nil}, kids: map[string]string{}, tags: map[string]mtag{}}
+			m := &model{e: e, r: rand.New(rand.NewSource(int64(seed.Of(t)))), lines: map[string]line{"main": nil}, kids: map[string]string{}, tags: map[string]mtag{}}
 			if round%2 == 1 { // a window that passes
 				e.ok(e.s.SetRetention(ctx, "p", 90*time.Second))
 			}

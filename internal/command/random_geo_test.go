@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -17,17 +16,13 @@ import (
 	"github.com/argon-db/argon/internal/daemon"
 	"github.com/argon-db/argon/internal/query/geo"
 	"github.com/argon-db/argon/internal/query/text"
+	"github.com/argon-db/argon/test/seed"
 )
 
 // TestSpecialIndexesChangeNoAnswer compares what geospatial and text indexes
 // answer with what the same conditions say about each document by itself.
 func TestSpecialIndexesChangeNoAnswer(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", seed)
-	g := shapes{gen{rand.New(rand.NewPCG(seed, 2))}}
+	g := shapes{gen{rand.New(rand.NewPCG(seed.Of(t), 2))}}
 	s, err := daemon.Start(daemon.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +67,7 @@ func TestSpecialIndexesChangeNoAnswer(t *testing.T) {
 		got, err2 := answer(ctx, indexed, f)
 		if (err1 == nil) != (err2 == nil) || fmt.Sprint(want) != fmt.Sprint(got) {
 			js, _ := bson.MarshalExtJSON(f, true, false)
-			t.Fatalf("seed %d: filter %s\nwithout indexes: %v %v\nwith indexes:    %v %v", seed, js, want, err1, got, err2)
+			t.Fatalf("filter %s\nwithout indexes: %v %v\nwith indexes:    %v %v", js, want, err1, got, err2)
 		}
 	}
 	for range 60 {

@@ -7,25 +7,20 @@ import (
 	"slices"
 	"sort"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"github.com/argon-db/argon/internal/daemon"
+	"github.com/argon-db/argon/test/seed"
 )
 
 // TestIndexesChangeNoAnswerAnywhere compares answers with and without indexes at
 // the head, on a branch that went its own way, at a tag and with a hint for the
 // stored order; with collations and sorts.
 func TestIndexesChangeNoAnswerAnywhere(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", seed)
-	g := gen{rand.New(rand.NewPCG(seed, 3))}
+	g := gen{rand.New(rand.NewPCG(seed.Of(t), 3))}
 	s, err := daemon.Start(daemon.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +49,7 @@ func TestIndexesChangeNoAnswerAnywhere(t *testing.T) {
 	found := 0
 	for _, db := range []*mongo.Database{main, branch, cl.Database("r@v1")} {
 		for range 150 {
-			found += g.compare(ctx, t, db, seed)
+			found += g.compare(ctx, t, db)
 		}
 	}
 	if found < 450 {
@@ -96,7 +91,7 @@ func (g gen) fill(ctx context.Context, t *testing.T, db *mongo.Database, from, t
 	}
 }
 
-func (g gen) compare(ctx context.Context, t *testing.T, db *mongo.Database, seed uint64) int {
+func (g gen) compare(ctx context.Context, t *testing.T, db *mongo.Database) int {
 	t.Helper()
 	f := g.filter(2)
 	o := func() *options.FindOptionsBuilder { return options.Find() }
@@ -127,7 +122,7 @@ func (g gen) compare(ctx context.Context, t *testing.T, db *mongo.Database, seed
 		got, err2 := rows(ctx, db.Collection("indexed"), f, c.o, ordered)
 		if (err1 == nil) != (err2 == nil) || fmt.Sprint(want) != fmt.Sprint(got) {
 			js, _ := bson.MarshalExtJSON(f, true, false)
-			t.Fatalf("seed %d, %s, %s: filter %s\nwithout indexes only: %v %v\nwith indexes only:    %v %v", seed, db.Name(), c.name, js,
+			t.Fatalf("%s, %s: filter %s\nwithout indexes only: %v %v\nwith indexes only:    %v %v", db.Name(), c.name, js,
 				without(want, got), err1, without(got, want), err2)
 		}
 	}
@@ -136,7 +131,7 @@ func (g gen) compare(ctx context.Context, t *testing.T, db *mongo.Database, seed
 	js, _ := bson.MarshalExtJSON(f, true, false)
 	err2 := db.RunCommand(ctx, bson.D{{Key: "count", Value: "indexed"}, {Key: "query", Value: f}}).Decode(&n2)
 	if (err1 == nil) != (err2 == nil) || err1 == nil && n1 != n2.N {
-		t.Fatalf("seed %d, %s: count %s: %d %v, with indexes %d %v", seed, db.Name(), js, n1, err1, n2.N, err2)
+		t.Fatalf("%s: count %s: %d %v, with indexes %d %v", db.Name(), js, n1, err1, n2.N, err2)
 	}
 	return len(want)
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/argon-db/argon/internal/wal"
+	"github.com/argon-db/argon/test/seed"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
@@ -80,9 +81,7 @@ func fsck(t *testing.T, s *Store) {
 // moments while four writers commit, and opens every copy. Some copies go on and
 // are crashed again.
 func TestCrash(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 7))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 7))
 	const writers, rounds, crashes = 4, 12, 10
 	for range rounds {
 		fs := vfs.NewCrashableMem()
@@ -146,9 +145,7 @@ func reopen(t *testing.T, fs *vfs.MemFS, acked []int64, rng *rand.Rand) {
 // after a restart. The memtable is large enough never to be rotated: when the engine
 // cannot begin a new log file it ends the process, which is as safe but no test.
 func TestWriteErrors(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 9))
+	rng := rand.New(rand.NewPCG(seed.Of(t), 9))
 	for _, kind := range []errorfs.OpKind{errorfs.OpFileSync, errorfs.OpFileSyncData, errorfs.OpFileWrite} {
 		for range 6 {
 			var broken atomic.Bool

@@ -17,10 +17,10 @@ import (
 
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/daemon"
+	"github.com/argon-db/argon/test/seed"
 )
 
 var (
-	seedFlag  = flag.Uint64("seed", 0, "seed of the model test; 0: a random one")
 	stepsFlag = flag.Int("steps", 250, "steps of the model test")
 )
 
@@ -29,12 +29,7 @@ var (
 // memory, and compares: the plan of each merge and revert, the heads after every
 // step, and at the end every point within the window.
 func TestModel(t *testing.T) {
-	seed := *seedFlag
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("seed %d", seed)
-	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed, 1)), dir: t.TempDir(), clk: clock.NewManual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)),
+	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed.Of(t), 1)), dir: t.TempDir(), clk: clock.NewManual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)),
 		branches: map[string]*mbranch{}}
 	w.start()
 	defer func() { w.stop() }()

@@ -23,10 +23,10 @@ import (
 	"github.com/argon-db/argon/internal/fsck"
 	"github.com/argon-db/argon/internal/store"
 	"github.com/argon-db/argon/test/harness"
+	"github.com/argon-db/argon/test/seed"
 )
 
 var (
-	seed    = flag.Uint64("seed", 0, "seed of the run; 0 takes one from the clock")
 	crashes = flag.Int("crashes", 150, "how many crashes to simulate")
 )
 
@@ -34,11 +34,7 @@ const dir = "data"
 
 // TestPowerLoss crashes a loaded server again and again.
 func TestPowerLoss(t *testing.T) {
-	n := *seed
-	if n == 0 {
-		n = uint64(time.Now().UnixNano())
-	}
-	t.Logf("replay with -seed %d", n)
+	n := seed.Of(t)
 	rng := rand.New(rand.NewPCG(n, 1))
 	fs := vfs.NewCrashableMem()
 	srv := harness.StartWith(t, daemon.Options{Dir: dir, FS: fs})

@@ -19,6 +19,7 @@ import (
 
 	"github.com/argon-db/argon/internal/cli"
 	"github.com/argon-db/argon/internal/fsck"
+	"github.com/argon-db/argon/test/seed"
 )
 
 // asServer in the environment makes the test's own binary the argon command.
@@ -35,11 +36,7 @@ func TestMain(m *testing.M) {
 // the same data, and goes on: every acknowledged count must be there, a write
 // that the driver retried must have counted once, and the last data must be whole.
 func TestKill(t *testing.T) {
-	n := *seed
-	if n == 0 {
-		n = uint64(time.Now().UnixNano())
-	}
-	t.Logf("replay with -seed %d", n)
+	n := seed.Of(t)
 	rng := rand.New(rand.NewPCG(n, 3))
 	data := t.TempDir()
 	p := startProcess(t, data, "127.0.0.1:0")

@@ -17,6 +17,7 @@ import (
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/daemon"
 	"github.com/argon-db/argon/test/harness"
+	"github.com/argon-db/argon/test/seed"
 )
 
 // cutter passes bytes between clients and a server, and cuts connections off: in
@@ -36,9 +37,7 @@ func newCutter(t testing.TB, to string, rate float64) *cutter {
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	c := &cutter{t: t, l: l, to: to, rate: rate, rnd: rand.New(rand.NewPCG(seed, 1))}
+	c := &cutter{t: t, l: l, to: to, rate: rate, rnd: rand.New(rand.NewPCG(seed.Of(t), 1))}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
