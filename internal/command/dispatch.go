@@ -58,8 +58,19 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 			d.services.topologyVersion(b)
 		}
 	}
+	if rq.InTxn && rq.Spec.Flags&EndsTxn == 0 {
+		recoveryToken(b)
+	}
 	b.Double("ok", 1)
 	d.times(b)
+}
+
+// recoveryToken is what a router gives with the statements of a transaction: its
+// end may then be asked of another router. There is only one here.
+func recoveryToken(b *bsonx.Builder) {
+	at := b.OpenDoc("recoveryToken")
+	b.String("recoveryShardId", "argon")
+	b.Close(at)
 }
 
 func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (unmet *errcode.Error, err error) {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,8 @@ import (
 
 // Fail points let a test make commands fail, so that drivers' own suites can see
 // how they recover. They are there only when the server was started with the
-// parameter enableTestCommands. Of MongoDB's many, failCommand is known.
+// parameter enableTestCommands. Of MongoDB's many, those are known that drivers'
+// suites use: failCommand, and two that fail a getMore or a retryable write alone.
 
 var configureFailPointCommand = &Spec{
 	Name: "configureFailPoint",
@@ -26,9 +28,33 @@ var configureFailPointCommand = &Spec{
 	Flags: AdminOnly | WriteConcern, Privilege: onCluster(auth.WaitForFailPoint), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
 }
 
-// failCommand is the state of the fail point of that name. Safe for concurrent
-// use; the zero value is off.
-type failCommand struct {
+// failPoints are the fail points that there are. The zero value has all off.
+type failPoints struct {
+	// command is failCommand; getMore is failGetMoreAfterCursorCheckout, which takes
+	// effect on getMore; write is onPrimaryTransactionalWrite, which takes effect on
+	// retryable writes and statements of transactions.
+	command, getMore, write failPoint
+}
+
+func (f *failPoints) named(name string) *failPoint {
+	return map[string]*failPoint{"failCommand": &f.command, "failGetMoreAfterCursorCheckout": &f.getMore, "onPrimaryTransactionalWrite": &f.write}[name]
+}
+
+// take returns the data of the fail point that takes effect on the request, if
+// any does.
+func (f *failPoints) take(rq *Request) bsonx.Doc {
+	if data := f.command.take(rq, (*failPoint).concerns); data != nil {
+		return data
+	}
+	if data := f.getMore.take(rq, func(_ *failPoint, rq *Request) bool { return rq.Name == "getMore" }); data != nil {
+		return data
+	}
+	return f.write.take(rq, func(_ *failPoint, rq *Request) bool { return rq.TxnNumber >= 0 && rq.Spec.Flags&Write != 0 })
+}
+
+// failPoint is the state of a fail point. Safe for concurrent use; the zero value
+// is off.
+type failPoint struct {
 	on   atomic.Bool
 	mu   sync.Mutex
 	mode failMode
@@ -84,14 +110,15 @@ func runConfigureFailPoint(_ context.Context, rq *Request, b *bsonx.Builder) err
 	if !rq.Services.Params.Bool("enableTestCommands") {
 		return errcode.New(errcode.CommandNotFound, "no such command: 'configureFailPoint'")
 	}
-	if name := rq.Args.String("configureFailPoint", ""); name != "failCommand" {
+	name := rq.Args.String("configureFailPoint", "")
+	f := rq.Services.failPoints.named(name)
+	if f == nil {
 		return errcode.New(errcode.FailPointSetFailed, "%s not found", name)
 	}
 	m, err := parseFailMode(rq.Args.Get("mode"))
 	if err != nil {
 		return err
 	}
-	f := &rq.Services.failCommand
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	b.Int64("count", f.entered)
@@ -101,13 +128,13 @@ func runConfigureFailPoint(_ context.Context, rq *Request, b *bsonx.Builder) err
 }
 
 // take returns the fail point's data when it takes effect on the request.
-func (f *failCommand) take(rq *Request) (data bsonx.Doc) {
+func (f *failPoint) take(rq *Request, concerns func(*failPoint, *Request) bool) (data bsonx.Doc) {
 	if !f.on.Load() || rq.Name == "configureFailPoint" {
 		return nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.mode.times == 0 || !f.concerns(rq) || f.mode.probability < 1 && rand.Float64() >= f.mode.probability {
+	if f.mode.times == 0 || !concerns(f, rq) || f.mode.probability < 1 && rand.Float64() >= f.mode.probability {
 		return nil
 	}
 	if f.mode.skip > 0 {
@@ -124,28 +151,40 @@ func (f *failCommand) take(rq *Request) (data bsonx.Doc) {
 
 // concerns reports whether the data names the request's command, its client and
 // its namespace.
-func (f *failCommand) concerns(rq *Request) bool {
-	if v := bsonx.Lookup(f.data, "appName"); v.Type == bsonx.String && string(bsonx.Str(v)) != rq.Conn.Info.AppName {
+func (f *failPoint) concerns(rq *Request) bool {
+	if v := bsonx.Lookup(f.data, "appName"); v.Type == bsonx.String && string(bsonx.Str(v)) != rq.appName() {
 		return false
 	}
 	if v := bsonx.Lookup(f.data, "namespace"); v.Type == bsonx.String {
-		if c := rq.Args.At(0); c.Type != bsonx.String || rq.NS(string(bsonx.Str(c))) != string(bsonx.Str(v)) {
+		c := rq.Args.At(0)
+		if rq.Name == "getMore" {
+			c = rq.Args.Get("collection")
+		}
+		if c.Type != bsonx.String || rq.NS(string(bsonx.Str(c))) != string(bsonx.Str(v)) {
 			return false
 		}
 	}
 	for it := bsonx.NewIter(bsonx.Lookup(f.data, "failCommands").Data); it.Next(); {
-		if v := it.Value(); v.Type == bsonx.String && string(bsonx.Str(v)) == rq.Name {
+		if v := it.Value(); v.Type == bsonx.String && (string(bsonx.Str(v)) == rq.Name || slices.Contains(rq.Spec.Aliases, string(bsonx.Str(v)))) {
 			return true
 		}
 	}
 	return false
 }
 
+// appName is the client's name, which the first hello brings.
+func (rq *Request) appName() string {
+	if client := bsonx.Lookup(rq.Body, "client"); rq.Conn.Info.Client == nil && client.Type == bsonx.Object {
+		return clientAppName(client.Data)
+	}
+	return rq.Conn.Info.AppName
+}
+
 // failOnPurpose does what an armed fail point says: it waits, and then lets the
 // connection be closed or returns an error. unmet is a write concern error for
 // the reply of a command that otherwise runs.
 func (d *Dispatcher) failOnPurpose(ctx context.Context, rq *Request) (unmet *errcode.Error, err error) {
-	data := d.services.failCommand.take(rq)
+	data := d.services.failPoints.take(rq)
 	if data == nil {
 		return nil, nil
 	}
@@ -161,7 +200,11 @@ func (d *Dispatcher) failOnPurpose(ctx context.Context, rq *Request) (unmet *err
 		return nil, errcode.New(errcode.HostUnreachable, "the connection is closed by a fail point")
 	}
 	labels := bsonx.Lookup(data, "errorLabels")
-	if v := bsonx.Lookup(data, "errorCode"); bsonx.IsNumber(v) {
+	v := bsonx.Lookup(data, "errorCode")
+	if v.Type == bsonx.Missing {
+		v = bsonx.Lookup(data, "failBeforeCommitExceptionCode") // as onPrimaryTransactionalWrite names it
+	}
+	if bsonx.IsNumber(v) {
 		e := errcode.New(errcode.Code(idl.ToInt64(v)), "Failing command via 'failCommand' failpoint")
 		if x := bsonx.Lookup(data, "errorExtraInfo"); x.Type == bsonx.Object {
 			e = e.WithInfo(keep(x.Data))

@@ -103,12 +103,7 @@ func (rq *Request) helloClient() error {
 	if len(client) > maxClientDoc {
 		return errcode.New(errcode.ClientMetadataDocumentTooLarge, "The client metadata document must be less then or equal to %d bytes", maxClientDoc)
 	}
-	app := ""
-	if a := bsonx.Lookup(client, "application"); a.Type == bsonx.Object {
-		if n := bsonx.Lookup(a.Data, "name"); n.Type == bsonx.String {
-			app = string(bsonx.Str(n))
-		}
-	}
+	app := clientAppName(client)
 	if len(app) > 128 {
 		return errcode.New(errcode.ClientMetadataAppNameTooLarge, "The 'application.name' field in the client metadata document must be at most 128 bytes")
 	}
@@ -116,6 +111,16 @@ func (rq *Request) helloClient() error {
 	info.Client, info.AppName = append(bsonx.Doc(nil), client...), app
 	rq.Conn.Info = &info
 	return nil
+}
+
+// clientAppName is the application's name in a client metadata document.
+func clientAppName(client bsonx.Doc) string {
+	if a := bsonx.Lookup(client, "application"); a.Type == bsonx.Object {
+		if n := bsonx.Lookup(a.Data, "name"); n.Type == bsonx.String {
+			return string(bsonx.Str(n))
+		}
+	}
+	return ""
 }
 
 // helloAwait waits until the topology changes or the client's patience ends,

@@ -272,29 +272,32 @@ func keepsTxn(err error) bool {
 	return errcode.Has(err, errcode.ConflictingOperationInProgress) || errcode.Has(err, errcode.TransactionTooOld)
 }
 
-// transient are the errors after which the whole transaction may be run again.
+// transient are the errors after which the whole transaction may be run again;
+// those of retriable are too, but for its end.
 var transient = map[errcode.Code]bool{
-	errcode.WriteConflict: true, errcode.NoSuchTransaction: true, errcode.SnapshotUnavailable: true, errcode.LockTimeout: true,
-	errcode.SnapshotTooOld: true, errcode.PreparedTransactionInProgress: true, errcode.ShutdownInProgress: true,
-	errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
+	errcode.WriteConflict: true, errcode.SnapshotUnavailable: true, errcode.LockTimeout: true,
+	errcode.SnapshotTooOld: true, errcode.StaleChunkHistory: true, errcode.PreparedTransactionInProgress: true,
 }
 
-// tryAgain are the errors after which a retryable write, or a commit, may be
-// sent again.
-var tryAgain = map[errcode.Code]bool{
+// retriable are the errors after which a retryable write, or a commit, may be
+// sent again: MongoDB's category RetriableError.
+var retriable = map[errcode.Code]bool{
+	errcode.HostUnreachable: true, errcode.HostNotFound: true, errcode.NetworkTimeout: true, errcode.SocketException: true,
 	errcode.ShutdownInProgress: true, errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
-	errcode.ExceededTimeLimit: true, errcode.NetworkTimeout: true, errcode.HostUnreachable: true, errcode.SocketException: true,
+	errcode.PrimarySteppedDown: true, errcode.NotWritablePrimary: true, errcode.NotPrimaryNoSecondaryOk: true,
+	errcode.NotPrimaryOrSecondary: true, errcode.ExceededTimeLimit: true,
 }
 
 // label adds the labels that drivers decide by.
 func (rq *Request) label(e *errcode.Error) *errcode.Error {
-	switch {
-	case slices.Contains(e.Labels, errcode.LabelTransientTransaction) || rq.Spec == nil || rq.TxnNumber < 0 || rq.labelled:
+	if rq.Spec == nil || rq.TxnNumber < 0 || rq.labelled || slices.Contains(e.Labels, errcode.LabelTransientTransaction) {
 		return e
-	case rq.InTxn && rq.Spec.Flags&EndsTxn == 0 && transient[e.Code],
-		rq.Spec.Flags&EndsTxn != 0 && (e.Code == errcode.NoSuchTransaction || e.Code == errcode.WriteConflict):
+	}
+	ends := rq.Spec.Flags&EndsTxn != 0
+	switch again := retriable[e.Code]; {
+	case rq.InTxn && (transient[e.Code] || e.Code == errcode.NoSuchTransaction || again && !ends):
 		return e.WithLabels(errcode.LabelTransientTransaction)
-	case (!rq.InTxn || rq.Spec.Flags&EndsTxn != 0) && tryAgain[e.Code]:
+	case again && (!rq.InTxn || ends):
 		return e.WithLabels(errcode.LabelRetryableWrite)
 	}
 	return e

@@ -62,7 +62,7 @@ type Services struct {
 	fsyncLock   fsyncLock
 	plans       planCache
 	uses        indexUses
-	failCommand failCommand
+	failPoints  failPoints
 	quiesce     chan struct{}
 	quiesceOnce sync.Once
 }

@@ -66,6 +66,9 @@ func (r *run) newClient(spec bson.D) error {
 	o := options.Client().ApplyURI(r.suite.uri + "?" + q.Encode()).SetMonitor(c.monitor()).SetPoolMonitor(&event.PoolMonitor{Event: c.pool}).
 		SetServerMonitor(&event.ServerMonitor{ServerDescriptionChanged: c.description, ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) { c.see("serverHeartbeatSucceededEvent", bson.D{}) },
 			ServerHeartbeatFailed: func(*event.ServerHeartbeatFailedEvent) { c.see("serverHeartbeatFailedEvent", bson.D{}) }})
+	if q.Get("serverMonitoringMode") == "" {
+		o.SetServerMonitoringMode(options.ServerMonitoringModePoll)
+	}
 	if q.Get("serverSelectionTimeoutMS") == "" {
 		o.SetServerSelectionTimeout(5 * time.Second)
 	}

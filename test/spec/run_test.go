@@ -242,8 +242,7 @@ func (r *run) operate(ctx context.Context, op *operation) error {
 		}
 		return f(ctx, r, op.Arguments)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
+	// No deadline: with one, the driver would try as long as it lasts.
 	if name, ok := lookup(op.Arguments, "session").(string); ok {
 		s, err := entity[*sessionEntity](r, name)
 		if err != nil {
