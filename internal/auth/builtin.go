@@ -111,6 +111,10 @@ func builtinNames(db string) []string {
 	return out
 }
 
+// BuiltinPrivileges returns the privileges of a built-in role, inherited ones
+// included.
+func BuiltinPrivileges(n Name) []Privilege { return builtinPrivileges(n) }
+
 // builtinPrivileges returns the privileges of a built-in role itself and of those
 // it inherits.
 func builtinPrivileges(n Name) []Privilege {

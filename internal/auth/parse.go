@@ -2,6 +2,8 @@ package auth
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -27,61 +29,72 @@ func ParseRoles(list bsonx.Arr, db string) ([]Name, error) {
 
 func parseRole(v bsonx.Value, db string) (Name, error) { return ParseName(v, db, "role") }
 
+// kinds are the names that MongoDB's messages have for a user's and a role's name.
+var kinds = map[string]string{"user": "UserName", "role": "RoleName"}
+
 // ParseName reads the name of a user or role, as a string or as {user|role, db}.
+// Error: BadValue.
 func ParseName(v bsonx.Value, db, key string) (Name, error) {
+	kind := kinds[key]
 	switch v.Type {
 	case bsonx.String:
-		return Name{string(bsonx.Str(v)), db}, checkName(string(bsonx.Str(v)), key)
+		return Name{string(bsonx.Str(v)), db}, nil
 	case bsonx.Object:
 		var n Name
+		var named, inDB bool
 		for it := bsonx.NewIter(v.Data); it.Next(); {
-			w := it.Value()
+			w, k := it.Value(), string(it.Key())
+			if k != key && k != "db" {
+				return n, errcode.New(errcode.BadValue, "%s contains an unexpected field: %s", kind, k)
+			}
 			if w.Type != bsonx.String {
-				return n, errcode.New(errcode.BadValue, "Role and user names are strings, but '%s' is of type %s", string(it.Key()), bsonx.TypeName(w.Type))
+				return n, errcode.New(errcode.BadValue, "%s must contain a string field named: %s", kind, k)
 			}
-			switch k := string(it.Key()); k {
-			case key:
-				n.Name = string(bsonx.Str(w))
-			case "db":
-				n.DB = string(bsonx.Str(w))
-			default:
-				return n, errcode.New(40415, "BSON field '%s' is an unknown field.", k)
+			if k == key {
+				n.Name, named = string(bsonx.Str(w)), true
+			} else {
+				n.DB, inDB = string(bsonx.Str(w)), true
 			}
 		}
-		if n.DB == "" {
-			return n, errcode.New(errcode.BadValue, "Missing expected field \"db\"")
+		if !named {
+			return n, errcode.New(errcode.BadValue, "%s must contain a string field named: %s", kind, key)
 		}
-		return n, checkName(n.Name, key)
+		if !inDB {
+			return n, errcode.New(errcode.BadValue, "%s must contain a string field named: db", kind)
+		}
+		return n, checkPattern(n.DB)
 	}
-	return Name{}, errcode.New(errcode.BadValue, "%s names must be either strings or objects", key)
+	return Name{}, errcode.New(errcode.BadValue, "%s must be either a string or an object", kind)
+}
+
+// checkPattern refuses a point as what a privilege or a role is about: who may read
+// a branch may read its past.
+func checkPattern(db string) error {
+	if strings.Contains(db, "@") {
+		return errcode.New(errcode.BadValue, "a privilege or a role is for a project or for branches of it, and includes their past: leave out what stands after '@' in '%s'", db)
+	}
+	return nil
 }
 
 // maxName bounds the length of a user's or role's name, in bytes.
 const maxName = 1024
 
-func checkName(s, key string) error {
-	if s == "" {
-		return errcode.New(errcode.BadValue, "Missing expected field \"%s\"", key)
-	}
-	return CheckName(s)
-}
-
-// CheckName checks the name of a new user or role.
-func CheckName(s string) error {
-	if s == "" || len(s) > maxName {
-		return errcode.New(errcode.BadValue, "a name of a user or role has between 1 and %d bytes", maxName)
-	}
-	for i := range len(s) {
-		if s[i] == 0 {
-			return errcode.New(errcode.BadValue, "a name of a user or role must not have NUL characters")
-		}
+// CheckName checks the name of a new user or role; what says which.
+func CheckName(s, what string) error {
+	switch {
+	case s == "":
+		return errcode.New(errcode.BadValue, "%s name must be non-empty", what)
+	case strings.IndexByte(s, 0) >= 0:
+		return errcode.New(errcode.BadValue, "%sname cannot contain NULL characters", what)
+	case len(s) > maxName:
+		return errcode.New(errcode.BadValue, "%s name must not be longer than %d bytes", what, maxName)
 	}
 	return nil
 }
 
-// ParsePrivilege reads {resource, actions}. Errors: FailedToParse for what is no
-// action.
-func ParsePrivilege(d bsonx.Doc) (Privilege, error) {
+// ParsePrivilege reads {resource, actions} and adds names that are no action to
+// unknown.
+func ParsePrivilege(d bsonx.Doc, unknown *[]string) (Privilege, error) {
 	var p Privilege
 	r, a := bsonx.Lookup(d, "resource"), bsonx.Lookup(d, "actions")
 	for it := bsonx.NewIter(d); it.Next(); {
@@ -90,10 +103,10 @@ func ParsePrivilege(d bsonx.Doc) (Privilege, error) {
 		}
 	}
 	if r.Type != bsonx.Object {
-		return p, missing("resource", r)
+		return p, missing("resource", r, "object")
 	}
 	if a.Type != bsonx.Array {
-		return p, missing("actions", a)
+		return p, missing("actions", a, "array")
 	}
 	var err error
 	if p.Resource, err = ParseResource(r.Data); err != nil {
@@ -105,36 +118,48 @@ func ParsePrivilege(d bsonx.Doc) (Privilege, error) {
 			return p, errcode.New(errcode.TypeMismatch, "BSON field 'privileges.actions.%s' is the wrong type '%s', expected type 'string'", string(it.Key()), bsonx.TypeName(v.Type))
 		}
 		act, ok := ParseAction(string(bsonx.Str(v)))
-		if !ok {
-			return p, errcode.New(errcode.BadValue, "Unrecognized action privilege string: %s", bsonx.Str(v))
-		}
-		if act == AnyAction {
+		switch {
+		case !ok:
+			*unknown = append(*unknown, string(bsonx.Str(v)))
+		case act == AnyAction:
 			p.Actions = all()
+		default:
+			p.Actions = p.Actions.Union(Of(act))
 		}
-		p.Actions = p.Actions.Union(Of(act))
 	}
 	return p, nil
 }
 
-func missing(field string, v bsonx.Value) error {
+func missing(field string, v bsonx.Value, want string) error {
 	if v.Type == bsonx.Missing {
 		return errcode.New(40414, "BSON field 'privileges.%s' is missing but a required field", field)
 	}
-	return errcode.New(errcode.TypeMismatch, "BSON field 'privileges.%s' is the wrong type '%s'", field, bsonx.TypeName(v.Type))
+	return errcode.New(errcode.TypeMismatch, "BSON field 'privileges.%s' is the wrong type '%s', expected type '%s'", field, bsonx.TypeName(v.Type), want)
 }
 
 // ParsePrivileges reads a list of privileges; those on one resource are joined.
+// Error: BadValue for what is no action.
 func ParsePrivileges(list bsonx.Arr) ([]Privilege, error) {
 	out := []Privilege{}
+	var unknown []string
 	for it := bsonx.NewIter(list); it.Next(); {
 		if it.Value().Type != bsonx.Object {
 			return nil, errcode.New(errcode.TypeMismatch, "BSON field 'privileges.%s' is the wrong type '%s', expected type 'object'", string(it.Key()), bsonx.TypeName(it.Value().Type))
 		}
-		p, err := ParsePrivilege(it.Value().Data)
+		p, err := ParsePrivilege(it.Value().Data, &unknown)
 		if err != nil {
 			return nil, err
 		}
 		out = merge(out, p)
+	}
+	if len(unknown) > 0 {
+		slices.Sort(unknown)
+		unknown = slices.Compact(unknown)
+		types := "type"
+		if len(unknown) > 1 {
+			types = "types"
+		}
+		return nil, errcode.New(errcode.BadValue, "Unknown action %s in privilege set: '%s'", types, strings.Join(unknown, "', '"))
 	}
 	return out, nil
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/base64"
 	"errors"
 	"slices"
 
@@ -24,6 +25,33 @@ func (u *User) encode() bsonx.Doc {
 	u.SHA1.append(b, MechanismSHA1)
 	u.SHA256.append(b, MechanismSHA256)
 	return b.Done()
+}
+
+// AppendCredentials writes what is kept of the user's password, as usersInfo shows
+// it: binaries in base64.
+func (u *User) AppendCredentials(b *bsonx.Builder, key string) {
+	at := b.OpenDoc(key)
+	for _, m := range []struct {
+		name string
+		c    *Credential
+	}{{MechanismSHA1, u.SHA1}, {MechanismSHA256, u.SHA256}} {
+		if m.c == nil {
+			continue
+		}
+		in := b.OpenDoc(m.name)
+		b.Int32("iterationCount", int32(m.c.Iterations))
+		for _, f := range []struct {
+			name string
+			data []byte
+		}{{"salt", m.c.Salt}, {"storedKey", m.c.StoredKey}, {"serverKey", m.c.ServerKey}} {
+			b.String(f.name, base64.StdEncoding.EncodeToString(f.data))
+		}
+		b.Close(in)
+	}
+	if u.Name.DB == "$external" {
+		b.Bool("external", true)
+	}
+	b.Close(at)
 }
 
 func decodeUser(d bsonx.Doc) (*User, error) {
@@ -54,7 +82,8 @@ func decodeRole(d bsonx.Doc) (*Role, error) {
 	f := fields{d: d}
 	r := &Role{Name: Name{f.str("role"), f.str("db")}, Roles: f.roles("roles"), Restrictions: f.arr("authenticationRestrictions")}
 	for it := bsonx.NewIter(f.arr("privileges")); it.Next(); {
-		p, err := ParsePrivilege(it.Value().Data)
+		var unknown []string // actions that a newer version had mean nothing
+		p, err := ParsePrivilege(it.Value().Data, &unknown)
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func ParseResource(d bsonx.Doc) (Resource, error) {
 		switch key := string(it.Key()); key {
 		case "cluster", "anyResource":
 			if v.Type != bsonx.Bool || !bsonx.Truthy(v) {
-				return r, errcode.New(errcode.FailedToParse, "resource pattern field '%s' must be true", key)
+				return r, errcode.New(errcode.BadValue, "resource pattern field '%s' must be true", key)
 			}
 			if r.Kind = Cluster; key == "anyResource" {
 				r.Kind = AnyResource
@@ -68,7 +68,7 @@ func ParseResource(d bsonx.Doc) (Resource, error) {
 	case !named && (!db || !coll):
 		return r, errcode.New(errcode.BadValue, "resource must have 'db' and 'collection' set, 'cluster' set, or 'anyResource' set")
 	}
-	return r, nil
+	return r, checkPattern(r.DB)
 }
 
 // Append writes the resource as a field.

@@ -45,12 +45,16 @@ func Digest(user, password string) string {
 }
 
 // NewCredential derives what is kept of a password: for SCRAM-SHA-1 its Digest.
-// Errors: BadValue for a password that SASLprep refuses.
+// Errors: 50687 for an
+// empty password, 50692 for one that SASLprep refuses.
 func NewCredential(mech, password string) (*Credential, error) {
 	m := mechanisms[mech]
+	if password == "" {
+		return nil, errcode.New(50687, "Password cannot be empty")
+	}
 	c, err := m.hash.NewClient("", password, "")
 	if err != nil {
-		return nil, errcode.New(errcode.BadValue, "the password has characters that are not allowed: %v", err)
+		return nil, errcode.New(50692, "the password has characters that are not allowed: %v", err)
 	}
 	salt := make([]byte, m.salt)
 	_, _ = rand.Read(salt) // never fails

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -228,10 +229,8 @@ func (c *Change) HasUser(n Name) bool { return c.next.users[n] != nil }
 
 // PutUser adds or replaces a user; the roles it has must be there.
 func (c *Change) PutUser(u *User) error {
-	for _, r := range u.Roles {
-		if err := c.roleExists(r); err != nil {
-			return err
-		}
+	if err := c.RolesExist(u.Roles); err != nil {
+		return err
 	}
 	c.next.users[u.Name] = u
 	c.note(c.batch.SetControl(recordKey(keyUser, u.Name), u.encode()))
@@ -259,50 +258,68 @@ func (c *Change) DropUsers(db string) (n int) {
 	return n
 }
 
-// Role returns a role that was made by a command. Errors: RoleNotFound;
-// InvalidRoleModification for a built-in one.
+// Role returns a role that was made by a command. Error: RoleNotFound, for a
+// built-in one too.
 func (c *Change) Role(n Name) (*Role, error) {
 	if r := c.next.roles[n]; r != nil {
 		return r, nil
 	}
-	if IsBuiltin(n) {
-		return nil, errcode.New(errcode.InvalidRoleModification, "%s is a built-in role and cannot be modified", n)
-	}
-	return nil, errcode.New(errcode.RoleNotFound, "No role named %s", n)
+	return nil, errcode.New(errcode.RoleNotFound, "Role %s not found", n)
 }
 
 // HasRole reports whether there is such a role, built-in or not.
 func (c *Change) HasRole(n Name) bool { return c.next.roles[n] != nil || IsBuiltin(n) }
 
-func (c *Change) roleExists(n Name) error {
-	if !c.HasRole(n) {
-		return errcode.New(errcode.RoleNotFound, "Could not find role: %s", n)
+// RolesExist checks that there are such roles, built-in or not. Error: RoleNotFound.
+func (c *Change) RolesExist(roles []Name) error {
+	var unknown []string
+	for _, n := range roles {
+		if !c.HasRole(n) {
+			unknown = append(unknown, n.String())
+		}
 	}
-	return nil
+	switch len(unknown) {
+	case 0:
+		return nil
+	case 1:
+		return errcode.New(errcode.RoleNotFound, "Could not find role: %s", unknown[0])
+	}
+	return errcode.New(errcode.RoleNotFound, "Could not find roles: %s", strings.Join(unknown, ", "))
 }
 
 // PutRole adds or replaces a role. Errors: RoleNotFound for a role that it
 // inherits and is not there; InvalidRoleModification for a circle, and for what
 // a role of another database than admin may not have.
 func (c *Change) PutRole(r *Role) error {
-	c.next.roles[r.Name] = r
-	for _, n := range r.Roles {
-		if err := c.roleExists(n); err != nil {
-			return err
-		}
-		if r.Name.DB != "admin" && HomeDB(n.DB) != r.Name.DB {
-			return errcode.New(errcode.InvalidRoleModification, "Roles on the '%s' database cannot be granted roles from other databases", r.Name.DB)
-		}
+	if err := c.checkInherited(r); err != nil {
+		return err
 	}
 	for _, p := range r.Privileges {
 		if r.Name.DB != "admin" && (p.Resource.Kind == Cluster || p.Resource.Kind == AnyResource || p.Resource.DB == "" || HomeDB(p.Resource.DB) != r.Name.DB) {
 			return errcode.New(errcode.InvalidRoleModification, "Roles on the '%s' database cannot be granted privileges that target other databases or the cluster", r.Name.DB)
 		}
 	}
-	if inherits(c.next, r.Roles, r.Name) {
-		return errcode.New(errcode.InvalidRoleModification, "Granting these roles to %s would introduce a cycle in the role graph", r.Name)
-	}
+	c.next.roles[r.Name] = r
 	c.note(c.batch.SetControl(recordKey(keyRole, r.Name), r.encode()))
+	return nil
+}
+
+// checkInherited checks the roles that a role is to inherit.
+func (c *Change) checkInherited(r *Role) error {
+	for _, n := range r.Roles {
+		if n == r.Name {
+			return errcode.New(errcode.InvalidRoleModification, "Cannot grant role %s to itself.", r.Name)
+		}
+		if r.Name.DB != "admin" && HomeDB(n.DB) != r.Name.DB {
+			return errcode.New(errcode.InvalidRoleModification, "Roles on the '%s' database cannot be granted roles from other databases", r.Name.DB)
+		}
+	}
+	if err := c.RolesExist(r.Roles); err != nil {
+		return errcode.New(errcode.RoleNotFound, "Cannot grant roles to '%s': %s", r.Name, errcode.As(err).Message)
+	}
+	if inherits(c.next, r.Roles, r.Name) {
+		return errcode.New(errcode.InvalidRoleModification, "Granting roles to %s would introduce a cycle in the role graph", r.Name)
+	}
 	return nil
 }
 
