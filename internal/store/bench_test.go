@@ -111,7 +111,11 @@ func chain(b *testing.B, s *Store, n int, touched bool) (v []Level) {
 		}
 		v = append(v, Level{tl, Head})
 	}
-	return append(v, Level{1, Head})
+	v = append(v, Level{1, Head})
+	for i := range v[1:] {
+		v[i+1].LSN = s.Visible().LSN // ancestors do not change any more
+	}
+	return v
 }
 
 func BenchmarkGet(b *testing.B) {

@@ -17,7 +17,8 @@ import (
 // no newer one, so it keeps a copy and rests on the key before.
 type cursor struct {
 	it    *pebble.Iterator
-	order int // place of the level in the view
+	fold  *foldCursor // instead of it: walks the fold of several levels
+	order int         // place of the level in the view
 	tl    Timeline
 	base  []byte // timeline and space: what all keys here begin with
 	cap   LSN
@@ -71,6 +72,9 @@ func (s *Store) openCursor(l Level, order int, sp Space, o *IterOptions) (*curso
 
 // start moves to the first key in the cursor's direction.
 func (c *cursor) start() bool {
+	if c.fold != nil {
+		return c.startFold()
+	}
 	if c.back {
 		return c.settleBack(c.it.Last())
 	}
@@ -79,6 +83,9 @@ func (c *cursor) start() bool {
 
 // next moves to the next key.
 func (c *cursor) next() bool {
+	if c.fold != nil {
+		return c.nextFold()
+	}
 	if c.back {
 		return c.settleBack(c.it.Valid())
 	}
@@ -88,6 +95,9 @@ func (c *cursor) next() bool {
 // seekTo moves to the first key at or after key; backwards to the last key
 // before it.
 func (c *cursor) seekTo(key []byte) bool {
+	if c.fold != nil {
+		return c.seekFold(key)
+	}
 	c.seek = append(append(append(c.seek[:0], c.base...), key...), sentinel)
 	if c.back {
 		return c.settleBack(c.it.SeekLT(c.seek))
@@ -228,6 +238,9 @@ func (c *cursor) hold() bool {
 
 // get returns the current value.
 func (c *cursor) get() ([]byte, error) {
+	if c.fold != nil {
+		return c.fold.value(), nil
+	}
 	if c.back {
 		v, own, err := c.value.Value(c.buf)
 		if own {
@@ -238,4 +251,9 @@ func (c *cursor) get() ([]byte, error) {
 	return c.it.ValueAndErr()
 }
 
-func (c *cursor) close() error { return c.it.Close() }
+func (c *cursor) close() error {
+	if c.fold != nil {
+		return nil
+	}
+	return c.it.Close()
+}

@@ -53,36 +53,53 @@ func (s *Store) NewIter(v []Level, o IterOptions) *Iter {
 		return it
 	}
 	now := s.Visible().LSN // before the engine's iterators: they see at least as much
+	it.err = it.open(s, v, now)
+	return it
+}
+
+// open opens the cursors of a view as of an LSN.
+func (it *Iter) open(s *Store, v []Level, now LSN) (err error) {
+	var fold *ancestry
+	if len(v) > minFold && v[1].LSN > it.o.Since {
+		if fold, err = s.folded(v, it.space, now); err != nil {
+			return err
+		}
+	}
 	var r *Reader
-	if len(v) > 1 {
+	if len(v) > 1 && fold == nil {
 		r = s.borrow(v)
-		defer func() { it.err = s.giveBack(r, it.err) }()
+		defer func() { err = s.giveBack(r, err) }()
 	}
 	for i, l := range v {
 		l.LSN = min(l.LSN, now)
-		if l.LSN <= o.Since {
+		if l.LSN <= it.o.Since {
 			continue
 		}
-		if i > 0 && o.Space.kind != spaceMeta {
+		switch {
+		case i == 0:
+		case fold != nil:
+			if !slices.Contains(fold.scans, i) {
+				continue
+			}
+		case it.space.kind != spaceMeta:
 			// Most ancestors never touched the collection: to know that costs less than
 			// an iterator.
-			ok, err := r.touched(l, o.Space.coll)
-			if err != nil {
-				it.err = err
-				return it
-			}
-			if !ok {
+			if ok, err := r.touched(l, it.space.coll); err != nil {
+				return err
+			} else if !ok {
 				continue
 			}
 		}
-		c, err := s.openCursor(l, i, o.Space, &it.o)
+		c, err := s.openCursor(l, i, it.space, &it.o)
 		if err != nil {
-			it.err = err
-			return it
+			return err
 		}
 		it.all = append(it.all, c)
 	}
-	return it
+	if fold != nil && len(fold.sorted) > 0 {
+		it.all = append(it.all, fold.cursor(&it.o))
+	}
+	return nil
 }
 
 // Next moves to the next key (the previous one when Reverse) and reports whether

@@ -104,6 +104,7 @@ func newModelRun(t *testing.T) *modelRun {
 func (r *modelRun) open() {
 	s, err := Open(Options{Dir: "d", FS: r.fs, Clock: r.clock, MemTableBytes: 64 << 10, CacheBytes: 1 << 20})
 	require.NoError(r, err)
+	s.folds.limits = foldLimits{after: 1, leafBytes: 1 << r.rng.IntN(16), leafKeys: 1 << r.rng.IntN(8), refs: 1 << r.rng.IntN(10)}
 	r.s = s
 }
 

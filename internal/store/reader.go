@@ -84,6 +84,18 @@ func (r *Reader) newest(tl Timeline, sp Space, key []byte, lsn LSN) (value []byt
 // was deleted is not ok, and at is the LSN of the deletion; a key that never was
 // has at 0. The value is valid until the next call.
 func (r *Reader) Get(v []Level, sp Space, key []byte) (value []byte, at LSN, ok bool, err error) {
+	if len(v) > minFold {
+		c, err := r.s.folded(v, sp, r.asOf)
+		if err != nil {
+			return nil, 0, false, err
+		}
+		if c != nil {
+			if value, at, ok, err = r.getFolded(c, v, sp, key); !ok || err != nil {
+				return nil, 0, false, err
+			}
+			return entryValue(sp, value), at, len(value) > 0, nil
+		}
+	}
 	for i, l := range v {
 		if i > 0 && len(v) > 2 && sp.kind != spaceMeta {
 			if ok, err := r.touched(l, sp.coll); err != nil {

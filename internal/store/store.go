@@ -72,6 +72,7 @@ type Store struct {
 	pins    pinSet
 	readers readerPool
 	touches touchCache
+	folds   foldCache
 }
 
 // Errors of the store.
@@ -96,7 +97,7 @@ const (
 
 // Open opens or creates the store in o.Dir and continues its log.
 func Open(o Options) (*Store, error) {
-	s := &Store{opt: o, clock: o.Clock, log: o.Logger, tallies: map[tallyKey]Tally{}}
+	s := &Store{opt: o, clock: o.Clock, log: o.Logger, tallies: map[tallyKey]Tally{}, folds: foldCache{limits: defaultFold}}
 	if s.clock == nil {
 		s.clock = clock.System{}
 	}
