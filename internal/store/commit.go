@@ -35,6 +35,8 @@ func (s *Store) Commit(ctx context.Context, b *Batch, check func(Stamp) error) (
 	if err := b.seal(); err != nil {
 		return Stamp{}, err
 	}
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	st, err := s.enqueue(b, check)
 	if err != nil {
 		return Stamp{}, err

@@ -65,6 +65,8 @@ type Store struct {
 	tallies  map[tallyKey]Tally // as of last; a cache
 	pressure pressure
 
+	waiting atomic.Int32 // commits that wait for the disk
+
 	ids     sync.Mutex
 	nextID  uint64
 	limitID uint64
