@@ -97,6 +97,7 @@ func all() Set {
 // MongoDB's actions (its manual, "Privilege Actions").
 const (
 	AddShard Action = iota
+	AdvanceClusterTime
 	Analyze
 	AnalyzeShardKey
 	AnyAction
@@ -277,6 +278,7 @@ const (
 
 var actionNames = [actionCount]string{
 	AddShard:                            "addShard",
+	AdvanceClusterTime:                  "advanceClusterTime",
 	Analyze:                             "analyze",
 	AnalyzeShardKey:                     "analyzeShardKey",
 	AnyAction:                           "anyAction",

@@ -1,9 +1,9 @@
 package auth
 
 import (
-	"encoding/json"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -15,22 +15,26 @@ import (
 
 // Event is one line of the audit log.
 type Event struct {
-	// Type is what happened: authenticate, authCheck, createUser, dropCollection …
-	Type   string
-	Time   time.Time
-	Remote string
-	App    string
-	User   string // name@db; "" for none
-	// DB is the database that the command ran on.
-	DB string
+	// Type is MongoDB's name of what happened: authenticate, authCheck, createUser,
+	// dropCollection …
+	Type string
+	Time time.Time
+	// Connection tells the client's connection from every other; zero for what the
+	// server does by itself.
+	Connection [16]byte
+	// Local and Remote are the ends of the connection, as host:port.
+	Local, Remote string
+	App           string
+	// Who is the connection's user; nil for none.
+	Who *Principal
 	// Param says more; nil for nothing.
 	Param bsonx.Doc
 	// Result is MongoDB's error code, 0 for success.
 	Result int32
 }
 
-// Audit writes the audit log: JSON, one event a line. The nil Audit writes
-// nothing. Safe for concurrent use.
+// Audit writes the audit log: Extended JSON in the shape of MongoDB's, one event a
+// line. The nil Audit writes nothing. Safe for concurrent use.
 type Audit struct {
 	path string
 	log  *slog.Logger
@@ -72,16 +76,45 @@ func (a *Audit) Close() error {
 	return a.w.Close()
 }
 
-// line is an event's form in the file.
-type line struct {
-	Type   string          `json:"atype"`
-	Time   string          `json:"ts"`
-	Remote string          `json:"remote,omitempty"`
-	App    string          `json:"appName,omitempty"`
-	User   string          `json:"user,omitempty"`
-	DB     string          `json:"db,omitempty"`
-	Param  json.RawMessage `json:"param,omitempty"`
-	Result int32           `json:"result"`
+// encode is the event as the file has it (MongoDB's manual, "System Event Audit
+// Messages", schema mongo).
+func (e *Event) encode() ([]byte, error) {
+	b := bsonx.NewDoc(nil)
+	b.String("atype", e.Type)
+	b.Date("ts", e.Time.UnixMilli())
+	b.Binary("uuid", 4, e.Connection[:])
+	appendEnd(b, "local", e.Local)
+	appendEnd(b, "remote", e.Remote)
+	if e.App != "" {
+		b.String("appName", e.App)
+	}
+	users := b.OpenArray("users")
+	var roles []Name
+	if e.Who != nil {
+		at := b.OpenDoc("0")
+		b.String("user", e.Who.Name.Name)
+		b.String("db", e.Who.Name.DB)
+		b.Close(at)
+		roles = e.Who.Roles
+	}
+	b.Close(users)
+	AppendRoles(b, "roles", roles)
+	if e.Param == nil {
+		e.Param = bsonx.EmptyDoc
+	}
+	b.Doc("param", e.Param)
+	b.Int32("result", e.Result)
+	return bson.MarshalExtJSON(bson.Raw(b.Done()), false, false)
+}
+
+// appendEnd writes one end of a connection.
+func appendEnd(b *bsonx.Builder, key, hostPort string) {
+	at := b.OpenDoc(key)
+	if ap, err := netip.ParseAddrPort(hostPort); err == nil {
+		b.String("ip", ap.Addr().Unmap().String())
+		b.Int32("port", int32(ap.Port()))
+	}
+	b.Close(at)
 }
 
 // Record writes an event. A log that cannot be written to is reported, and does
@@ -90,15 +123,7 @@ func (a *Audit) Record(e Event) {
 	if a == nil {
 		return
 	}
-	l := line{Type: e.Type, Time: e.Time.Format(time.RFC3339Nano), Remote: e.Remote, App: e.App, User: e.User, DB: e.DB, Result: e.Result}
-	var err error
-	if e.Param != nil {
-		l.Param, err = bson.MarshalExtJSON(bson.Raw(e.Param), false, false)
-	}
-	var out []byte
-	if err == nil {
-		out, err = json.Marshal(l)
-	}
+	out, err := e.encode()
 	if err == nil {
 		a.mu.Lock()
 		_, err = a.w.Write(append(out, '\n'))

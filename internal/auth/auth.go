@@ -99,5 +99,31 @@ func (p *Principal) MaySome(db string, defaultBranch func(project string) string
 	return false
 }
 
+// MaySee reports whether the principal holds any privilege on a target.
+func (p *Principal) MaySee(on Target, defaultBranch func(project string) string) bool {
+	for i := range p.Privileges {
+		if p.Privileges[i].Resource.covers(on, defaultBranch) {
+			return true
+		}
+	}
+	return false
+}
+
+// MayWithin reports whether the principal holds one of the actions somewhere in a
+// project: on any of its branches or collections.
+func (p *Principal) MayWithin(project string, actions Set) bool {
+	for i := range p.Privileges {
+		r := &p.Privileges[i].Resource
+		normal := r.DB == "" && project != "local" && project != "config"
+		if p.Privileges[i].Actions.Intersects(actions) && (r.Kind == AnyResource || r.Kind == Collections && (normal || HomeDB(r.DB) == project)) {
+			return true
+		}
+	}
+	return false
+}
+
+// All is every action.
+func All() Set { return all() }
+
 // HasRole reports whether the principal has a role, directly or by inheritance.
 func (p *Principal) HasRole(n Name) bool { return slices.Contains(p.Roles, n) }

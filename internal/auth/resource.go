@@ -98,6 +98,9 @@ type Target struct {
 	Project, Branch string // Branch "" is the default one
 	Whole           bool
 	Collection      string
+	// Tag is the tag that the name of the database has for a point. It may be one of
+	// another branch, which then is the target.
+	Tag string
 }
 
 // ClusterTarget is the server as a whole.
@@ -110,13 +113,26 @@ func AnyTarget() Target { return Target{Any: true} }
 func DatabaseTarget(db string) Target { return CollectionTarget(db, "") }
 
 // CollectionTarget is a collection of a database as a client names it. The point
-// after "@" is of no account: who may read a branch may read its past.
+// after "@" is of no account unless it is a tag: who may read a branch may read its
+// past.
 func CollectionTarget(db, coll string) Target {
-	if i := strings.IndexByte(db, '@'); i >= 0 {
-		db = db[:i]
-	}
+	db, point, _ := strings.Cut(db, "@")
 	project, branch, _ := strings.Cut(db, "~")
-	return Target{Project: project, Branch: branch, Collection: coll}
+	return Target{Project: project, Branch: branch, Collection: coll, Tag: tagOf(point)}
+}
+
+// TagTarget is the branch that a point is on, when it is a tag.
+func TagTarget(db, point string) (t Target, ok bool) {
+	t = Target{Project: HomeDB(db), Tag: tagOf(point)}
+	return t, t.Tag != ""
+}
+
+// tagOf returns a point that is a tag: tags begin with a letter, and nothing else does.
+func tagOf(point string) string {
+	if point != "" && (point[0]|0x20 >= 'a' && point[0]|0x20 <= 'z') {
+		return point
+	}
+	return ""
 }
 
 // ProjectTarget is a project with all its branches.

@@ -2,6 +2,7 @@ package branch
 
 import (
 	"context"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
@@ -28,7 +29,7 @@ func (s *Service) Commits(ctx context.Context, r *Ref, from, to LSN, actor strin
 			return context.Cause(ctx)
 		}
 		rec := it.Record()
-		if actor != "" && rec.Actor.User != actor && rec.Actor.AppName != actor {
+		if !isActor(rec, actor) {
 			continue
 		}
 		for i := range rec.Ops {
@@ -42,6 +43,16 @@ func (s *Service) Commits(ctx context.Context, r *Ref, from, to LSN, actor strin
 		}
 	}
 	return it.Err()
+}
+
+// isActor reports whether a commit is of an actor: a user, with or without its
+// database, or an appName. "" is everyone.
+func isActor(rec *wal.Record, actor string) bool {
+	if actor == "" || rec.Actor.User == actor || rec.Actor.AppName == actor {
+		return true
+	}
+	i := strings.LastIndexByte(rec.Actor.User, '@')
+	return i >= 0 && rec.Actor.User[:i] == actor
 }
 
 // ChangesCatalog reports whether an operation changes what users see of the

@@ -158,7 +158,7 @@ func (l *LogReader) Next(ctx context.Context) (e LogEntry, ok bool, err error) {
 			return e, false, context.Cause(ctx)
 		}
 		rec := l.it.Record()
-		if !touches(rec, l.levels) || l.o.Actor != "" && rec.Actor.User != l.o.Actor && rec.Actor.AppName != l.o.Actor {
+		if !touches(rec, l.levels) || !isActor(rec, l.o.Actor) {
 			continue
 		}
 		e, match, err := l.entry(rec)

@@ -55,6 +55,18 @@ func (s *Service) CreateTag(ctx context.Context, projectName, name, branchName s
 	return t.info(), nil
 }
 
+// TagBranch returns the branch that a tag was made on.
+func (s *Service) TagBranch(projectName, name string) (branchName string, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if p := s.projects[projectName]; p != nil {
+		if t := p.tags[name]; t != nil {
+			return t.branch, true
+		}
+	}
+	return "", false
+}
+
 // ListTags returns a project's tags by name.
 func (s *Service) ListTags(_ context.Context, projectName string) ([]TagInfo, error) {
 	s.mu.RLock()

@@ -66,7 +66,7 @@ var listBranchesCommand = &Spec{
 		cursorField,
 	),
 	Flags:     Read,
-	Privilege: onDatabase(auth.ListBranches),
+	Privilege: forUsers(listBranchesNeeds),
 	Help:      "lists the project's branches",
 	Run:       runListBranches,
 }
@@ -82,6 +82,9 @@ func runListBranches(ctx context.Context, rq *Request, reply *bsonx.Builder) err
 	}
 	docs := make([]bsonx.Doc, 0, len(infos))
 	for i := range infos {
+		if !rq.may(auth.BranchTarget(rq.DB, infos[i].Name), auth.ListBranches) {
+			continue
+		}
 		b := bsonx.NewDoc(nil)
 		rq.appendBranch(b, &infos[i])
 		b.Int32("depth", int32(infos[i].Depth))

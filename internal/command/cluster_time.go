@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/txn"
@@ -13,8 +14,14 @@ import (
 // MongoDB's maxAcceptableLogicalClockDriftSecs, a year.
 const maxDrift = 365 * 24 * 60 * 60
 
-// gossip takes over the cluster time that a client has seen elsewhere.
-func (s *Services) gossip(doc bsonx.Value) error {
+// gossip takes over the cluster time that a client has seen elsewhere. With access
+// control only who may advance it does so: nobody else has seen another server's,
+// and a far time would be everyone's.
+func (rq *Request) gossip(doc bsonx.Value) error {
+	s := rq.Services
+	if s.AuthRequired && !rq.holds(auth.Of(auth.AdvanceClusterTime), auth.ClusterTarget()) {
+		return nil
+	}
 	if doc.Type != bsonx.Object || s.Txns == nil {
 		return nil
 	}

@@ -55,6 +55,8 @@ const (
 	Secret
 	// Audited commands are written to the audit log, as DDL commands are.
 	Audited
+	// OthersSessions commands end sessions of other users, for who may.
+	OthersSessions
 	// Snapshot commands take read concern "snapshot" outside of a transaction.
 	Snapshot
 )
@@ -119,6 +121,8 @@ type Request struct {
 	CloseConn bool
 
 	dispatcher *Dispatcher
+	needed     needs     // what the user has to be allowed
+	coll       string    // the collection that needed is about
 	labelled   bool      // the error has its labels already
 	outcome    bsonx.Doc // of a retryable write, as keepOutcome got it
 	locked     bool      // the session is held

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -187,7 +188,12 @@ func runKillOp(_ context.Context, rq *Request, b *bsonx.Builder) error {
 	if !bsonx.IsNumber(v) {
 		return errcode.New(errcode.TypeMismatch, "Expected field \"op\" to have numeric type, but found %s", bsonx.TypeName(v.Type))
 	}
-	rq.Services.Ops.Kill(idl.ToInt64(v), errcode.New(errcode.Interrupted, "operation was interrupted"))
+	id, any := idl.ToInt64(v), rq.may(auth.ClusterTarget(), auth.Killop)
+	n := rq.Services.Ops.KillWhere(func(op *session.Op) bool { return op.ID == id && (any || op.Conn.User == rq.Conn.Info.User) },
+		errcode.New(errcode.Interrupted, "operation was interrupted"))
+	if n == 0 && !any {
+		return rq.unauthorized()
+	}
 	b.String("info", "attempting to kill op")
 	return nil
 }

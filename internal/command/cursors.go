@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"slices"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/session"
@@ -56,6 +57,9 @@ func (rq *Request) own(c *session.Cursor) {
 		c.Txn = rq.TxnNumber
 	}
 	c.User = rq.Conn.Info.User
+	if len(rq.needed.list) > 0 {
+		c.Needs = slices.Clone(rq.needed.list)
+	}
 	if c.Command == nil {
 		c.Command = append(bsonx.Doc(nil), rq.Body...)
 	}

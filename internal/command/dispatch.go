@@ -45,6 +45,7 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
 	rq.ReadConcern, rq.Op, rq.Spec, rq.snapshotTime = ReadConcern{}, nil, nil, 0
+	rq.needed.list = rq.needed.list[:0]
 	rq.FailTxn, rq.outcome, rq.CloseConn, rq.labelled = false, nil, false, false
 	unmet, err := d.run(ctx, rq, b)
 	if err != nil {
@@ -228,7 +229,7 @@ func (d *Dispatcher) generic(rq *Request) (unmet *errcode.Error, err error) {
 		return nil, err
 	}
 	if v := g.Get(idl.ClusterTime); v.Type != bsonx.Missing {
-		if err := d.services.gossip(v); err != nil {
+		if err := rq.gossip(v); err != nil {
 			return nil, err
 		}
 	}

@@ -25,7 +25,7 @@ var configureFailPointCommand = &Spec{
 		idl.Field{Name: "configureFailPoint", Types: idl.String, Required: true},
 		idl.Field{Name: "mode", Types: idl.String | idl.Object, Required: true},
 		idl.Field{Name: "data", Types: idl.Object}),
-	Flags: AdminOnly | WriteConcern, Privilege: onCluster(auth.WaitForFailPoint), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
+	Flags: AdminOnly | WriteConcern, Privilege: onCluster(auth.SetParameter), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
 }
 
 // failPoints are the fail points that there are. The zero value has all off.

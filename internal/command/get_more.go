@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -124,9 +125,12 @@ func (rq *Request) mayUse(c *session.Cursor) error {
 	if rq.InTxn {
 		txn = rq.TxnNumber
 	}
+	needs, _ := c.Needs.([]need)
 	switch {
 	case c.User != rq.Conn.Info.User:
 		return errcode.New(errcode.Unauthorized, "cursor id %d was not created by the authenticated user", c.ID)
+	case !rq.holdsAll(needs): // the user may have lost what it had
+		return rq.unauthorized()
 	case c.LSID.IsZero() && !lsid.IsZero() && rq.InTxn:
 		return errcode.New(50800, "Cannot run getMore on cursor %d, which was not created in a session, in session %x", c.ID, lsid.UUID)
 	case !c.LSID.IsZero() && c.LSID != lsid:
@@ -160,10 +164,17 @@ func runKillCursors(_ context.Context, rq *Request, b *bsonx.Builder) error {
 	if bsonx.IsEmpty(ids) {
 		return errcode.New(errcode.BadValue, "Must specify at least one cursor id in: killCursors")
 	}
+	any := rq.may(auth.CollectionTarget(rq.DB, coll), auth.KillAnyCursor) || rq.may(auth.ClusterTarget(), auth.KillAnyCursor)
+	owns := func(c *session.Cursor) bool { return any || c.User == rq.Conn.Info.User }
+	for it := bsonx.NewIter(ids); it.Next(); {
+		if rq.Services.Cursors.Is(bsonx.I64(it.Value()), func(c *session.Cursor) bool { return c.NS == ns && !owns(c) }) {
+			return rq.unauthorized()
+		}
+	}
 	var killed, missing []bsonx.Value
 	for it := bsonx.NewIter(ids); it.Next(); {
 		v := it.Value()
-		if rq.Services.Cursors.Kill(bsonx.I64(v), func(c *session.Cursor) bool { return c.NS == ns && c.User == rq.Conn.Info.User }) {
+		if rq.Services.Cursors.Kill(bsonx.I64(v), func(c *session.Cursor) bool { return c.NS == ns && owns(c) }) {
 			killed = append(killed, v)
 		} else {
 			missing = append(missing, v)

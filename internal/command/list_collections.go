@@ -3,7 +3,9 @@ package command
 import (
 	"context"
 	"io"
+	"slices"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/idl"
@@ -47,6 +49,11 @@ func runListCollections(ctx context.Context, rq *Request, reply *bsonx.Builder) 
 		for i := range docs {
 			docs[i] = onlyName(docs[i])
 		}
+	}
+	if p := rq.Conn.Auth.principal; nameOnly && rq.Args.Bool("authorizedCollections", false) && p != nil && rq.Services.AuthRequired {
+		docs = slices.DeleteFunc(docs, func(d bsonx.Doc) bool {
+			return !p.MaySee(auth.CollectionTarget(rq.DB, stringOf(d, "name")), rq.Services.defaultBranch)
+		})
 	}
 	return rq.listed(ctx, reply, "$cmd.listCollections", docs)
 }

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/idl"
 )
@@ -29,7 +30,11 @@ func runListDatabases(ctx context.Context, rq *Request, reply *bsonx.Builder) er
 	defer s.close()
 	nameOnly := rq.Args.Bool("nameOnly", false)
 	var docs []bsonx.Doc
+	all := !rq.Args.Bool("authorizedDatabases", false) && rq.may(auth.ClusterTarget(), auth.ListDatabases)
 	for _, p := range rq.Services.Branches.ListProjects() {
+		if !all && !rq.mayWithin(p.Name, auth.All()) {
+			continue
+		}
 		d, err := s.db(ctx, p.Name)
 		if err != nil {
 			return err

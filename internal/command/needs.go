@@ -187,7 +187,7 @@ func listDatabasesNeeds(rq *Request, n *needs) error {
 // listCollectionsNeeds: with authorizedCollections and nameOnly, one sees one's own.
 func listCollectionsNeeds(rq *Request, n *needs) error {
 	own := rq.Args.Bool("authorizedCollections", false) && rq.Args.Bool("nameOnly", false)
-	if p := rq.Conn.Auth.principal; own && p != nil && p.MaySome(rq.DB, rq.defaultBranch()) {
+	if p := rq.Conn.Auth.principal; own && p != nil && p.MaySome(rq.DB, rq.Services.defaultBranch) {
 		return nil
 	}
 	n.add(auth.DatabaseTarget(rq.DB), auth.ListCollections)
@@ -197,11 +197,25 @@ func listCollectionsNeeds(rq *Request, n *needs) error {
 // createBranchNeeds: a branch shows the documents of the one it is made from.
 func createBranchNeeds(rq *Request, n *needs) error {
 	n.branch(rq.Args.String("from", ""), auth.Find)
+	n.point(rq.DB, rq.Args.Get("at"))
+	return nil
+}
+
+// listBranchesNeeds and listTagsNeeds: one sees those that one may list.
+func listBranchesNeeds(rq *Request, n *needs) error { return n.within(auth.ListBranches) }
+func listTagsNeeds(rq *Request, n *needs) error     { return n.within(auth.ListTags) }
+
+// within asks for an action somewhere in the request's project.
+func (n *needs) within(action auth.Action) error {
+	if !n.rq.mayWithin(auth.HomeDB(n.rq.DB), auth.Of(action)) {
+		n.add(auth.DatabaseTarget(n.rq.DB), action)
+	}
 	return nil
 }
 
 func createTagNeeds(rq *Request, n *needs) error {
 	n.branch(rq.Args.String("branch", ""), auth.CreateTag)
+	n.point(rq.DB, rq.Args.Get("at"))
 	return nil
 }
 
@@ -242,6 +256,8 @@ func (n *needs) protected(name string) error {
 // restoreNeeds: a branch that is restored to another one shows its documents, and
 // the branch's former state becomes a branch of its own.
 func restoreNeeds(rq *Request, n *needs) error {
+	n.point(rq.DB, rq.Args.Find("to"))
+	n.point(rq.DB, rq.Args.Find("at"))
 	if s := stringOf(rq.Body, "source"); s != "" {
 		n.branch(s, auth.Find)
 	}
@@ -281,6 +297,8 @@ func diffNeeds(rq *Request, n *needs) error {
 	if against == "" {
 		against = n.parentOf(name)
 	}
+	n.point(rq.DB, rq.Args.Get("from"))
+	n.point(rq.DB, rq.Args.Get("to"))
 	for _, b := range []string{name, against} {
 		n.branch(b, auth.Find, auth.ReadHistory)
 	}

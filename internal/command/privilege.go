@@ -121,6 +121,16 @@ func (n *needs) branch(name string, actions ...auth.Action) {
 	n.add(auth.BranchTarget(n.rq.DB, name), actions...)
 }
 
+// point asks for find on the branch that an argument's point is on, when it is a
+// tag: a tag may be one of another branch than the command is about.
+func (n *needs) point(db string, v bsonx.Value) {
+	if v.Type == bsonx.String {
+		if on, ok := auth.TagTarget(db, string(bsonx.Str(v))); ok {
+			n.add(on, auth.Find)
+		}
+	}
+}
+
 func (n *needs) cluster(actions ...auth.Action) { n.add(auth.ClusterTarget(), actions...) }
 
 // firstString is the command's first argument when it is a string.
@@ -140,7 +150,10 @@ func (n *needs) of(rq *Request) error {
 	case scopeDatabase:
 		n.list = append(n.list, need{p.actions, auth.DatabaseTarget(rq.DB)})
 	case scopeCollection:
-		n.list = append(n.list, need{p.actions, auth.CollectionTarget(rq.DB, string(firstString(rq)))})
+		if name := firstString(rq); rq.coll != string(name) { // mostly the same as before: no new string
+			rq.coll = string(name)
+		}
+		n.list = append(n.list, need{p.actions, auth.CollectionTarget(rq.DB, rq.coll)})
 	case scopeProject:
 		n.list = append(n.list, need{p.actions, auth.ProjectTarget(rq.DB)})
 	case scopeCluster:
@@ -174,16 +187,24 @@ func (rq *Request) authorized() error {
 	if !rq.Services.AuthRequired || rq.Spec.Privilege.Open() || rq.localException() {
 		return nil
 	}
-	n := needs{rq: rq}
+	n := &rq.needed
+	n.rq = rq
 	if err := n.of(rq); err != nil {
 		return err
 	}
-	for i := range n.list {
-		if !rq.holds(n.list[i].actions, n.list[i].on) {
-			return rq.unauthorized()
-		}
+	if !rq.holdsAll(n.list) {
+		return rq.unauthorized()
 	}
 	return nil
+}
+
+func (rq *Request) holdsAll(list []need) bool {
+	for i := range list {
+		if !rq.holds(list[i].actions, list[i].on) {
+			return false
+		}
+	}
+	return true
 }
 
 func (rq *Request) unauthorized() *errcode.Error {
@@ -209,7 +230,12 @@ func (rq *Request) holds(actions auth.Set, on auth.Target) bool {
 	if p == nil {
 		return false
 	}
-	def := rq.defaultBranch()
+	def := rq.Services.defaultBranch
+	if on.Tag != "" && b != nil {
+		if name, ok := b.TagBranch(on.Project, on.Tag); ok {
+			on.Branch = name
+		}
+	}
 	if !p.May(actions, on, def) {
 		return false
 	}
@@ -223,16 +249,20 @@ func (rq *Request) holds(actions auth.Set, on auth.Target) bool {
 	return p.May(auth.Of(auth.WriteProtectedBranch), on, def)
 }
 
-// defaultBranch returns what tells a project's default branch.
-func (rq *Request) defaultBranch() func(project string) string {
-	b := rq.Services.Branches
-	if b == nil {
-		return func(string) string { return branch.DefaultBranch }
+// mayWithin reports whether the user holds one of the actions somewhere in a
+// project; without access control everyone does.
+func (rq *Request) mayWithin(project string, actions auth.Set) bool {
+	p := rq.Conn.Auth.principal
+	return !rq.Services.AuthRequired || p != nil && p.MayWithin(project, actions)
+}
+
+// defaultBranchOf tells a project's default branch.
+func (s *Services) defaultBranchOf(project string) string {
+	if s.Branches == nil {
+		return branch.DefaultBranch
 	}
-	return func(project string) string {
-		name, _ := b.Peek(project, "")
-		return name
-	}
+	name, _ := s.Branches.Peek(project, "")
+	return name
 }
 
 // maxShown bounds the command in a refusal's message, in bytes.

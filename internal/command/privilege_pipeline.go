@@ -35,6 +35,8 @@ var sources = map[string]func(n *needs, db, coll string, arg bsonx.Value){
 	"$diff": func(n *needs, db, coll string, arg bsonx.Value) {
 		n.collection(db, coll, auth.Find, auth.ReadHistory)
 		if arg.Type == bsonx.Object {
+			n.point(db, bsonx.Lookup(arg.Data, "from"))
+			n.point(db, bsonx.Lookup(arg.Data, "to"))
 			if v := bsonx.Lookup(arg.Data, "against"); v.Type == bsonx.String {
 				t := auth.BranchTarget(db, string(bsonx.Str(v)))
 				t.Collection = coll

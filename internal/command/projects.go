@@ -62,11 +62,15 @@ var listProjectsCommand = &Spec{
 		cursorField,
 	),
 	Flags:     AdminOnly | Read,
-	Privilege: onCluster(auth.ListProjects),
-	Help:      "lists the projects",
+	Privilege: forUsers(),
+	Help:      "lists the projects: all, or those in which the user may do something",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		var docs []bsonx.Doc
+		all := rq.may(auth.ClusterTarget(), auth.ListProjects)
 		for _, p := range rq.Services.Branches.ListProjects() {
+			if !all && !rq.mayWithin(p.Name, auth.All()) {
+				continue
+			}
 			b := bsonx.NewDoc(nil)
 			appendProject(b, &p)
 			docs = append(docs, b.Done())
@@ -135,7 +139,7 @@ var getRetentionCommand = &Spec{
 	Name:      "getRetention",
 	Args:      idl.Command("getRetention", idl.Field{Name: "getRetention", Types: idl.Any, Required: true}),
 	Flags:     Read,
-	Privilege: onDatabase(auth.ListBranches),
+	Privilege: forUsers(listBranchesNeeds),
 	Help:      "shows how far back the project's history is kept",
 	Run: func(_ context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()

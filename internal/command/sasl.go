@@ -208,10 +208,23 @@ var logoutCommand = &Spec{
 	Name: "logout", Args: nameOnly("logout").Lenient(), Flags: APIv1, Privilege: forAnyone(), Help: "ends the connection's authentication",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		if p := rq.Conn.Auth.principal; p != nil && p.Name.DB == auth.HomeDB(rq.DB) {
-			rq.audit("logout", nil, nil)
+			rq.audit("logout", logoutParam(p.Name), nil)
 			rq.Conn.Auth = connAuth{}
 			rq.setUser("")
 		}
 		return nil
 	},
+}
+
+func logoutParam(n auth.Name) bsonx.Doc {
+	b := bsonx.NewDoc(nil)
+	b.String("reason", "Client has explicitly logged out")
+	users := b.OpenArray("initialUsers")
+	at := b.OpenDoc("0")
+	b.String("user", n.Name)
+	b.String("db", n.DB)
+	b.Close(at)
+	b.Close(users)
+	b.Close(b.OpenArray("updatedUsers"))
+	return b.Done()
 }

@@ -55,7 +55,10 @@ type Services struct {
 	// clusterTime is the newest one that a client brought.
 	clusterTime atomic.Uint64
 
-	writes      auth.Set // see writes()
+	writes auth.Set // see writes()
+	// defaultBranch tells a project's default branch.
+	defaultBranch func(project string) string
+
 	cluster     *clusterParams
 	concerns    defaultConcerns
 	profiles    profiles
@@ -87,6 +90,7 @@ type CatalogCounts struct{ Collections, Capped, Clustered, TimeSeries, Views int
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
 		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), writes: writes(), cluster: newClusterParams(), SplitWrites: splitWrites, quiesce: make(chan struct{})}
+	s.defaultBranch = s.defaultBranchOf
 	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }
 	s.LogLines = func() ([]string, int64) { return nil, 0 }

@@ -1,8 +1,10 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
 	"github.com/argon-db/argon/internal/auth"
@@ -37,7 +39,7 @@ func sessionList(name string) *idl.Spec {
 // eachSession calls f with the sessions that a command lists.
 func (rq *Request) eachSession(f func(session.SessionID) error) error {
 	for it := bsonx.NewIter(rq.Args.Array(rq.Name)); it.Next(); {
-		id, err := parseLSID(it.Value().Data, rq.Conn.Info.User)
+		id, err := rq.sessionID(it.Value().Data)
 		if err != nil {
 			return err
 		}
@@ -77,7 +79,7 @@ func runEndSessions(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 }
 
 var killSessionsCommand = &Spec{
-	Name: "killSessions", Args: sessionList("killSessions"), Privilege: forUsers(), Help: "ends sessions and what they run",
+	Name: "killSessions", Args: sessionList("killSessions"), Flags: OthersSessions, Privilege: forUsers(), Help: "ends sessions and what they run",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
 		var ids []session.SessionID
 		err := rq.eachSession(func(id session.SessionID) error {
@@ -103,7 +105,7 @@ var killAllSessionsCommand = &Spec{
 			if user.Type != bsonx.String || db.Type != bsonx.String {
 				return errcode.New(40414, "BSON field 'KillAllSessions.user' is missing but a required field")
 			}
-			users[string(bsonx.Str(db))+"."+string(bsonx.Str(user))] = true
+			users[auth.Name{Name: string(bsonx.Str(user)), DB: string(bsonx.Str(db))}.String()] = true
 		}
 		rq.killSessions(rq.sessionsOf(func(id session.SessionID) bool { return len(users) == 0 || users[id.User] }))
 		return nil
@@ -111,21 +113,55 @@ var killAllSessionsCommand = &Spec{
 }
 
 var killAllSessionsByPatternCommand = &Spec{
-	Name: "killAllSessionsByPattern", Args: sessionList("killAllSessionsByPattern"), Privilege: onCluster(auth.KillAnySession), Help: "ends sessions that match a pattern and what they run",
+	Name: "killAllSessionsByPattern", Args: sessionList("killAllSessionsByPattern"), Flags: OthersSessions, Privilege: onCluster(auth.KillAnySession), Help: "ends sessions that match a pattern and what they run",
 	Run: func(_ context.Context, rq *Request, _ *bsonx.Builder) error {
-		named := map[session.SessionID]bool{}
+		var patterns []sessionPattern
 		for it := bsonx.NewIter(rq.Args.Array("killAllSessionsByPattern")); it.Next(); {
-			if l := bsonx.Lookup(it.Value().Data, "lsid"); l.Type == bsonx.Object {
-				id, err := parseLSID(l.Data, rq.Conn.Info.User)
-				if err != nil {
-					return err
-				}
-				named[id] = true
+			p, err := rq.sessionPattern(it.Value().Data)
+			if err != nil {
+				return err
 			}
+			patterns = append(patterns, p)
 		}
-		rq.killSessions(rq.sessionsOf(func(id session.SessionID) bool { return len(named) == 0 || named[id] }))
+		rq.killSessions(rq.sessionsOf(func(id session.SessionID) bool {
+			return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p sessionPattern) bool { return p.fits(id) })
+		}))
 		return nil
 	},
+}
+
+// sessionPattern is one pattern of killAllSessionsByPattern: a session, the digest
+// of a user's name, or users.
+type sessionPattern struct {
+	id    *session.SessionID
+	uid   []byte
+	users []string
+}
+
+func (rq *Request) sessionPattern(d bsonx.Doc) (p sessionPattern, err error) {
+	if l := bsonx.Lookup(d, "lsid"); l.Type == bsonx.Object {
+		id, err := rq.sessionID(l.Data)
+		if err != nil {
+			return p, err
+		}
+		p.id = &id
+	}
+	if u := bsonx.Lookup(d, "uid"); u.Type == bsonx.Binary {
+		_, p.uid = bsonx.Bin(u)
+	}
+	if list := bsonx.Lookup(d, "users"); list.Type == bsonx.Array {
+		p.users = []string{}
+		for it := bsonx.NewIter(list.Data); it.Next(); {
+			u := objectOf(it.Value())
+			p.users = append(p.users, auth.Name{Name: stringOf(u, "user"), DB: stringOf(u, "db")}.String())
+		}
+	}
+	return p, nil
+}
+
+func (p *sessionPattern) fits(id session.SessionID) bool {
+	return (p.id == nil || *p.id == id) && (p.uid == nil || bytes.Equal(p.uid, userDigest(id.User))) &&
+		(p.users == nil || slices.Contains(p.users, id.User))
 }
 
 // sessionsOf lists the sessions that match accepts, but for the request's own.
@@ -161,7 +197,7 @@ func (c *collections) listSessions(spec bsonx.Value) []bsonx.Doc {
 		users = []string{}
 		for it := bsonx.NewIter(v.Data); it.Next(); {
 			if u := it.Value(); u.Type == bsonx.Object {
-				users = append(users, string(bsonx.Str(bsonx.Lookup(u.Data, "db")))+"."+string(bsonx.Str(bsonx.Lookup(u.Data, "user"))))
+				users = append(users, auth.Name{Name: stringOf(u.Data, "user"), DB: stringOf(u.Data, "db")}.String())
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package command
 
 import (
+	"bytes"
+
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
@@ -37,6 +40,33 @@ func parseLSID(doc bsonx.Doc, user string) (session.SessionID, error) {
 	return id, nil
 }
 
+// sessionID reads a session id document: a session of the command's user, or with
+// the digest of another one's name ("uid") that user's, for who may end it.
+func (rq *Request) sessionID(doc bsonx.Doc) (session.SessionID, error) {
+	id, err := parseLSID(doc, rq.Conn.Info.User)
+	if err != nil || !rq.Services.AuthRequired {
+		return id, err
+	}
+	uid := bsonx.Lookup(doc, "uid")
+	if uid.Type != bsonx.Binary {
+		return id, nil
+	}
+	_, digest := bsonx.Bin(uid)
+	if bytes.Equal(digest, userDigest(id.User)) {
+		return id, nil
+	}
+	if !rq.may(auth.ClusterTarget(), auth.KillAnySession) || rq.Spec.Flags&OthersSessions == 0 {
+		return id, errcode.New(errcode.Unauthorized, "Unauthorized to set user digest in LogicalSessionId")
+	}
+	for _, s := range rq.Services.Sessions.List() {
+		if s.ID.UUID == id.UUID && bytes.Equal(digest, userDigest(s.ID.User)) {
+			return s.ID, nil
+		}
+	}
+	id.User = "" // of nobody
+	return id, nil
+}
+
 // useSession finds the command's session and checks the fields that belong to
 // transactions and retryable writes.
 func (d *Dispatcher) useSession(rq *Request, g *idl.Generic) error {
@@ -47,7 +77,7 @@ func (d *Dispatcher) useSession(rq *Request, g *idl.Generic) error {
 		}
 		return nil
 	}
-	id, err := parseLSID(lsid.Data, rq.Conn.Info.User)
+	id, err := rq.sessionID(lsid.Data)
 	if err != nil {
 		return err
 	}

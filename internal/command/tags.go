@@ -58,7 +58,7 @@ var listTagsCommand = &Spec{
 		cursorField,
 	),
 	Flags:     Read,
-	Privilege: onDatabase(auth.ListTags),
+	Privilege: forUsers(listTagsNeeds),
 	Help:      "lists the project's tags",
 	Run: func(ctx context.Context, rq *Request, reply *bsonx.Builder) error {
 		project, err := rq.project()
@@ -71,6 +71,9 @@ var listTagsCommand = &Spec{
 		}
 		docs := make([]bsonx.Doc, 0, len(tags))
 		for i := range tags {
+			if !rq.may(auth.BranchTarget(rq.DB, tags[i].Branch), auth.ListTags) {
+				continue
+			}
 			b := bsonx.NewDoc(nil)
 			appendTag(b, &tags[i])
 			docs = append(docs, b.Done())

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/command"
 	"github.com/argon-db/argon/internal/rest"
@@ -37,6 +38,7 @@ type Options struct {
 	// Parameters are server parameters (as setParameter has them) by name.
 	Parameters map[string]string
 	FS         vfs.FS // where the data is; the machine's when nil
+	Access
 }
 
 // Server is a running server.
@@ -52,6 +54,7 @@ type Server struct {
 	stop     context.CancelFunc // ends the background work
 	idle     chan struct{}      // closed when it has ended
 	closers  []func() error
+	certs    *auth.Certificates // nil without TLS
 }
 
 // Start opens the data and begins to listen. Call Wait or Close after it.
@@ -86,7 +89,13 @@ func Start(o Options) (*Server, error) {
 }
 
 func (s *Server) start() error {
+	if err := s.o.Access.check(s.o.Listen); err != nil {
+		return err
+	}
 	if err := s.openStorage(); err != nil {
+		return err
+	}
+	if err := s.control(); err != nil {
 		return err
 	}
 	l, err := net.Listen("tcp", s.o.Listen)
@@ -97,7 +106,7 @@ func (s *Server) start() error {
 	hostname, _ := os.Hostname()
 	s.services.Host = command.Host{Address: s.addr.String(), Hostname: hostname, Version: version.Argon, Args: s.o.Args,
 		Dir: s.o.Dir, Listen: s.o.Listen, MaxConnections: int64(s.o.MaxConnections)}
-	s.wire = server.New(server.Options{Dispatcher: command.NewDispatcher(s.services), Log: s.log, MaxConnections: s.o.MaxConnections})
+	s.wire = server.New(server.Options{Dispatcher: command.NewDispatcher(s.services), Log: s.log, MaxConnections: s.o.MaxConnections, TLS: s.tls()})
 	if err := s.startHTTP(); err != nil {
 		_ = l.Close()
 		return err
@@ -144,7 +153,13 @@ func (s *Server) HTTPAddr() string {
 }
 
 // URI returns the connection string for clients on the same machine.
-func (s *Server) URI() string { return "mongodb://" + s.Addr() + "/" }
+func (s *Server) URI() string {
+	uri := "mongodb://" + s.Addr() + "/"
+	if s.certs != nil {
+		uri += "?tls=true"
+	}
+	return uri
+}
 
 // Services returns the running services.
 func (s *Server) Services() *command.Services { return s.services }

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +24,7 @@ import (
 type conn struct {
 	s        *Server
 	nc       net.Conn
+	tls      *tls.Conn // nc when it is one; nil without TLS
 	rd       *wire.Reader
 	msg      wire.Message
 	reply    wire.Reply
@@ -40,18 +43,46 @@ const keepUnpacked = 256 << 10
 const writeTimeout = 5 * time.Minute
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{s: s, nc: nc, rd: wire.NewReader(nc)}
-	c.rd.Reserve, c.rd.Release = s.reserve, s.release
-	c.state.Info = &session.ConnInfo{ID: s.nextConn.Add(1), Remote: nc.RemoteAddr().String()}
-	_, _ = rand.Read(c.state.UUID[:]) // never fails
-	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
-		c.state.Local = a.IP.IsLoopback()
-	}
 	if t, ok := nc.(*net.TCPConn); ok {
 		_ = t.SetNoDelay(true)
 		_ = t.SetKeepAlive(true)
 	}
+	c := &conn{s: s, nc: nc}
+	if s.o.TLS != nil {
+		c.tls = tls.Server(nc, s.o.TLS)
+		c.nc = c.tls
+		c.state.Certificate = c.certificate
+	}
+	c.rd = wire.NewReader(c.nc)
+	c.rd.Reserve, c.rd.Release = s.reserve, s.release
+	c.state.Info = &session.ConnInfo{ID: s.nextConn.Add(1), Remote: nc.RemoteAddr().String()}
+	c.state.LocalAddr = nc.LocalAddr().String()
+	_, _ = rand.Read(c.state.UUID[:]) // never fails
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.state.Local = a.IP.IsLoopback()
+	}
 	return c
+}
+
+// handshakeTimeout bounds how long a client may take to begin TLS.
+const handshakeTimeout = 30 * time.Second
+
+// handshake begins TLS, where it is asked for.
+func (c *conn) handshake(ctx context.Context) error {
+	if c.tls == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	return c.tls.HandshakeContext(ctx)
+}
+
+// certificate is what the client has shown and TLS has verified; nil without.
+func (c *conn) certificate() *x509.Certificate {
+	if chains := c.tls.ConnectionState().VerifiedChains; len(chains) > 0 {
+		return chains[0][0]
+	}
+	return nil
 }
 
 // drain makes an idle connection end, and a busy one after its reply.
@@ -68,6 +99,10 @@ func (c *conn) serve(ctx context.Context) {
 		_ = c.nc.Close()
 		c.rd.Close()
 	}()
+	if err := c.handshake(ctx); err != nil {
+		c.s.o.Log.Info("no TLS with a client", "remote", c.state.Info.Remote, "error", err)
+		return
+	}
 	for !c.draining.Load() {
 		if err := c.one(ctx); err != nil {
 			c.logEnd(err)

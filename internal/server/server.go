@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,6 +27,8 @@ type Options struct {
 	// MaxMessageMemory bounds the bytes of large messages (over 256 KiB) that are
 	// being received or handled at the same time; default 1 GiB.
 	MaxMessageMemory int64
+	// TLS, when set, is what every connection has to begin with.
+	TLS *tls.Config
 }
 
 // Server is a running wire-protocol server. Safe for concurrent use.

@@ -50,6 +50,9 @@ type Cursor struct {
 	Txn  int64
 	// User is who opened the cursor ("" without access control).
 	User string
+	// Needs is what its command asked of the user's privileges, for who checks them
+	// again at each batch.
+	Needs any
 	// AtClusterTime is the timestamp that a snapshot read is of; 0: none.
 	AtClusterTime int64
 	// NoTimeout keeps an idle cursor until its session ends.
@@ -207,6 +210,14 @@ func (r *Cursors) Kill(id int64, owns func(*Cursor) bool) bool {
 		_ = closing.Close()
 	}
 	return ok
+}
+
+// Is reports whether there is such a cursor and test accepts it.
+func (r *Cursors) Is(id int64, test func(*Cursor) bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, ok := r.m[id]
+	return ok && !c.killed && test(c)
 }
 
 // killLocked marks or removes c and returns it when the caller has to close it.
