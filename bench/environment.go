@@ -25,6 +25,7 @@ type environment struct {
 	argon  *mongo.Client
 	null   *mongo.Client
 	dir    string
+	addr   string // of the server under test
 	procs  []*exec.Cmd
 }
 
@@ -40,6 +41,7 @@ func newEnvironment(ctx context.Context, c config) (*environment, error) {
 		if err != nil {
 			return nil, err
 		}
+		e.addr = addr
 		if err := e.start(addr, c.argon, "serve", "--dir", filepath.Join(dir, "data"), "--listen", addr, "--http", ""); err != nil {
 			return nil, err
 		}

@@ -42,6 +42,7 @@ func scenarios(c config) []scenario {
 		{"scan-filter-100-versions", scans(docs/100, 100)},
 		{"branch-create-1k", branchCreation(1000)},
 		{"branch-create", branchCreation(docs)},
+		{"branches-10k", manyBranches(docs, 10_000)},
 		{"restore", restores(docs)},
 		{"memory", memory(docs * 10)},
 		{"merge", merges(docs, 10, 1000, docs/10)},

@@ -2,14 +2,10 @@ package branch
 
 import (
 	"context"
-	"slices"
 	"sort"
-	"strings"
 	"time"
 
-	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
-	"github.com/argon-db/argon/internal/store"
 	"github.com/argon-db/argon/internal/txn"
 )
 
@@ -163,13 +159,9 @@ func (s *Service) ListBranches(_ context.Context, projectName string) ([]Info, e
 		return nil, err
 	}
 	for i := range out {
-		a := s.activity.of(out[i].Timeline)
-		out[i].HeadLSN, out[i].OwnChanges = max(out[i].HeadLSN, a.last), a.commits
-		n, err := s.ownBytes(out[i].Timeline, a.collections)
-		if err != nil {
+		if err := s.addActivity(&out[i]); err != nil {
 			return nil, err
 		}
-		out[i].OwnBytes = n
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out, nil
@@ -177,6 +169,9 @@ func (s *Service) ListBranches(_ context.Context, projectName string) ([]Info, e
 
 // ownBytes sums up what a timeline has written to its collections.
 func (s *Service) ownBytes(tl Timeline, colls []txn.CollectionID) (n int64, err error) {
+	if len(colls) == 0 {
+		return 0, nil
+	}
 	r := s.store.NewReader()
 	defer r.Close()
 	for _, c := range colls {
@@ -189,24 +184,28 @@ func (s *Service) ownBytes(tl Timeline, colls []txn.CollectionID) (n int64, err 
 	return n, nil
 }
 
-// GetBranch returns one branch ("": the default one), as CreateBranch does.
-func (s *Service) GetBranch(ctx context.Context, projectName, name string) (Info, error) {
-	all, err := s.ListBranches(ctx, projectName)
-	if err != nil {
-		return Info{}, err
-	}
+// GetBranch returns one branch ("": the default one), as ListBranches does.
+func (s *Service) GetBranch(_ context.Context, projectName, name string) (Info, error) {
 	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, b, err := s.mustFind(projectName, name)
+	p, b, err := s.mustFind(projectName, name)
 	if err != nil {
+		s.mu.RUnlock()
 		return Info{}, err
 	}
-	for _, i := range all {
-		if i.Name == b.name {
-			return i, nil
-		}
+	i := s.info(p, b)
+	s.mu.RUnlock()
+	if err := s.activity.update(); err != nil {
+		return Info{}, err
 	}
-	return s.info(s.projects[projectName], b), nil
+	return i, s.addActivity(&i)
+}
+
+// addActivity adds what a branch's timeline has done.
+func (s *Service) addActivity(i *Info) (err error) {
+	a := s.activity.of(i.Timeline)
+	i.HeadLSN, i.OwnChanges = max(i.HeadLSN, a.last), a.commits
+	i.OwnBytes, err = s.ownBytes(i.Timeline, a.collections)
+	return err
 }
 
 // Peek returns the full name of a branch ("": the default one) and whether it
@@ -326,213 +325,4 @@ func (s *Service) edit(ctx context.Context, projectName, name string, f func(*pr
 	s.mu.Unlock()
 	i.HeadLSN = max(i.HeadLSN, s.activity.last(nb.tl.id))
 	return i, nil
-}
-
-// DropBranch drops a branch and, with force, those that were made from it. The
-// default branch, a protected one, and one with children unless forced are
-// refused (CommandFailed). It returns the names of what was dropped.
-func (s *Service) DropBranch(ctx context.Context, projectName, name string, force bool) ([]string, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	s.mu.RLock()
-	p := s.projects[projectName]
-	if p == nil || p.branches[name] == nil {
-		_, _, err := s.mustFind(projectName, name)
-		s.mu.RUnlock()
-		if err == nil {
-			err = errcode.New(errcode.NamespaceNotFound, "name the branch to drop")
-		}
-		return nil, err
-	}
-	gone := p.withChildren(p.branches[name])
-	s.mu.RUnlock()
-	if err := mayDrop(p, gone, force); err != nil {
-		return nil, err
-	}
-	return s.drop(ctx, p, gone)
-}
-
-func mayDrop(p *project, gone []*branch, force bool) error {
-	name := gone[0].name
-	if len(gone) > 1 && !force {
-		var kids []string
-		for _, b := range gone[1:] {
-			kids = append(kids, b.name)
-		}
-		return errcode.New(errcode.CommandFailed, "branch '%s' has children (%s); drop them first, or use force", name, strings.Join(kids, ", "))
-	}
-	for _, b := range gone {
-		switch {
-		case b.id == p.def:
-			return errcode.New(errcode.CommandFailed, "branch '%s' is the default branch of project '%s' and cannot be dropped; make another one the default first (updateBranch with default: true)", b.name, p.name)
-		case b.protected:
-			return errcode.New(errcode.CommandFailed, "branch '%s' is protected and cannot be dropped; unprotect it first (updateBranch with protected: false)", b.name)
-		}
-	}
-	return nil
-}
-
-// withChildren returns b and all branches that descend from it, parents first.
-func (p *project) withChildren(b *branch) []*branch {
-	kids := map[uint64][]*branch{}
-	for _, c := range p.branches {
-		kids[c.parent] = append(kids[c.parent], c)
-	}
-	out := []*branch{b}
-	for i := 0; i < len(out); i++ {
-		next := kids[out[i].id]
-		sort.Slice(next, func(i, j int) bool { return next[i].name < next[j].name })
-		out = append(out, next...)
-	}
-	return out
-}
-
-// drop removes branches in one commit. Holds s.changing.
-func (s *Service) drop(ctx context.Context, p *project, gone []*branch) ([]string, error) {
-	tx := s.txns.Begin(txn.Options{})
-	defer tx.Abort()
-	var names []string
-	for _, b := range gone {
-		if err := s.leave(ctx, tx, b.tl, "dropBranch", b.name); err != nil {
-			return nil, err
-		}
-		tx.PutControl(branchKey(p.id, b.id), nil)
-		names = append(names, b.name)
-	}
-	st, err := tx.Commit(ctx, txn.CommitInfo{})
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	for _, b := range gone {
-		delete(p.branches, b.name)
-		delete(p.byID, b.id)
-	}
-	s.markDeadLocked(st.LSN)
-	s.mu.Unlock()
-	return names, s.sweep(ctx)
-}
-
-// DropExpired drops the branches whose time is over; those that still have
-// children live on until these are gone. It returns their names by project.
-func (s *Service) DropExpired(ctx context.Context) (map[string][]string, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	now := s.clock.Now()
-	out := map[string][]string{}
-	for {
-		s.mu.RLock()
-		var p *project
-		var gone *branch
-		for _, q := range s.projects {
-			for _, b := range q.branches {
-				if !b.expires.IsZero() && !now.Before(b.expires) && b.id != q.def && !b.protected && len(q.withChildren(b)) == 1 {
-					p, gone = q, b
-				}
-			}
-		}
-		s.mu.RUnlock()
-		if gone == nil {
-			return out, nil
-		}
-		names, err := s.drop(ctx, p, []*branch{gone})
-		if err != nil {
-			return out, err
-		}
-		out[p.name] = append(out[p.name], names...)
-	}
-}
-
-// changeOf describes a change of a branch in the log.
-func changeOf(op, branch string) catalog.Change {
-	return catalog.Change{Op: catalog.Op(op), Name: branch}
-}
-
-// markDead finds the timelines that no branch, tag or child needs.
-func (s *Service) markDead(since LSN) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.markDeadLocked(since)
-}
-
-func (s *Service) markDeadLocked(since LSN) {
-	used := map[Timeline]bool{}
-	use := func(tl *timeline) {
-		for ; tl != nil && !used[tl.id]; tl = tl.parent {
-			used[tl.id] = true
-		}
-	}
-	for _, p := range s.projects {
-		for _, b := range p.branches {
-			use(b.tl)
-		}
-		for _, t := range p.tags {
-			use(t.tl)
-		}
-	}
-	for id := range s.timelines {
-		if _, known := s.dead[id]; !used[id] && !known {
-			s.dead[id] = since
-		}
-	}
-}
-
-// Sweep removes the keys of timelines that nothing needs and that no open
-// snapshot can still read. It returns how many.
-func (s *Service) Sweep(ctx context.Context) (int, error) {
-	s.changing.Lock()
-	defer s.changing.Unlock()
-	before := len(s.dead)
-	err := s.sweep(ctx)
-	return before - len(s.dead), err
-}
-
-// sweep is Sweep. Holds s.changing.
-func (s *Service) sweep(ctx context.Context) error {
-	oldest := s.txns.OldestSnapshot()
-	s.mu.RLock()
-	var gone []Timeline
-	for id, since := range s.dead {
-		if since <= oldest {
-			gone = append(gone, id)
-		}
-	}
-	s.mu.RUnlock()
-	if len(gone) == 0 {
-		return nil
-	}
-	kept, err := s.basesOf(gone)
-	if err != nil {
-		return err
-	}
-	gone = slices.DeleteFunc(gone, func(id Timeline) bool { return kept[id] })
-	if len(gone) == 0 {
-		return nil
-	}
-	b := s.store.NewBatch()
-	for _, id := range gone {
-		if err := dropTimeline(b, id); err != nil {
-			b.Close()
-			return err
-		}
-	}
-	if err := s.commitControl(ctx, b); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, id := range gone {
-		delete(s.dead, id)
-		delete(s.timelines, id)
-		delete(s.owners, id)
-		s.catalog.Forget(id)
-	}
-	return nil
-}
-
-func dropTimeline(b *store.Batch, id Timeline) error {
-	if err := b.DropTimeline(id); err != nil {
-		return err
-	}
-	return b.DeleteControl(timelineKey(id))
 }

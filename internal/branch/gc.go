@@ -16,6 +16,7 @@ type GCStats struct {
 	Seen        int64 // versions looked at
 	Dropped     int64 // versions removed
 	Bytes       int64 // their size, uncompressed
+	DiskBytes   int64 // what the whole store takes on disk now
 }
 
 // gcSlack is kept beyond every window, so that a point which was resolved a
@@ -47,30 +48,11 @@ func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats
 		}
 		only = p.id
 	}
-	if dry {
-		s.mu.RLock()
-		var dead []Timeline
-		for id := range s.dead {
-			dead = append(dead, id)
-		}
-		s.mu.RUnlock()
-		kept, err := s.basesOf(dead)
-		if err != nil {
-			return st, err
-		}
-		for _, id := range dead {
-			if !kept[id] {
-				st.Timelines++
-			}
-		}
-	} else {
-		n, err := s.Sweep(ctx)
-		st.Timelines = n
-		if err != nil {
-			return st, err
-		}
+	swept, err := s.gcTimelines(ctx, only, &st, dry)
+	if err != nil {
+		return st, err
 	}
-	kept, err := s.Keep()
+	kept, err := s.keep(swept)
 	if err != nil {
 		return st, err
 	}
@@ -86,6 +68,9 @@ func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats
 		if tl == nil || only != 0 && tl.project != only {
 			continue
 		}
+		if s.activity.of(tl.id).commits == 0 {
+			continue // it owns nothing, as most of ten thousand branches
+		}
 		if err := s.collect(ctx, tl, k, &st, dry); err != nil {
 			return st, err
 		}
@@ -93,7 +78,51 @@ func (s *Service) gc(ctx context.Context, projectName string, dry bool) (GCStats
 	if trim != store.Head && !dry {
 		err = s.trimLog(ctx, trim)
 	}
+	st.DiskBytes = int64(s.store.DiskBytes())
 	return st, err
+}
+
+// Compact gives the space of what was removed back at once; see store.Compact.
+// It returns what the store takes on disk afterwards.
+func (s *Service) Compact(ctx context.Context) (int64, error) {
+	err := s.store.Compact(ctx)
+	return int64(s.store.DiskBytes()), err
+}
+
+// gcTimelines removes the timelines without use, or, when dry, returns them.
+func (s *Service) gcTimelines(ctx context.Context, only uint64, st *GCStats, dry bool) (map[Timeline]bool, error) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
+	gone, err := s.sweepable()
+	if err != nil {
+		return nil, err
+	}
+	swept := map[Timeline]bool{}
+	for _, id := range gone {
+		s.mu.RLock()
+		tl := s.timelines[id]
+		s.mu.RUnlock()
+		if swept[id] = true; tl == nil || only != 0 && tl.project != only {
+			continue
+		}
+		st.Timelines++
+		if err := s.measure(ctx, id, 0, st); err != nil {
+			return nil, err
+		}
+	}
+	if dry {
+		return swept, nil
+	}
+	return nil, s.sweep(ctx)
+}
+
+// measure adds what a timeline, or one collection of it, has to the statistics.
+func (s *Service) measure(ctx context.Context, tl Timeline, c txn.CollectionID, st *GCStats) error {
+	n, bytes, err := s.store.Measure(ctx, tl, c)
+	st.Seen += n
+	st.Dropped += n
+	st.Bytes += bytes
+	return err
 }
 
 // collect collects one timeline.
@@ -106,6 +135,11 @@ func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats
 	gone, err := s.goneCollections(tl, k)
 	if err != nil {
 		return err
+	}
+	for _, c := range gone {
+		if err := s.measure(ctx, tl.id, c, st); err != nil {
+			return err
+		}
 	}
 	if st.Collections += len(gone); len(gone) > 0 && !dry {
 		b := s.store.NewBatch()
@@ -120,7 +154,7 @@ func (s *Service) collect(ctx context.Context, tl *timeline, k Kept, st *GCStats
 		}
 		s.activity.forget(tl.id, gone)
 	}
-	cs, err := s.store.Collect(ctx, store.CollectOptions{Timeline: tl.id, Horizon: k.Horizon, Keep: k.LSNs, HasParent: tl.parent != nil, DryRun: dry})
+	cs, err := s.store.Collect(ctx, store.CollectOptions{Timeline: tl.id, Horizon: k.Horizon, Keep: k.LSNs, HasParent: tl.parent != nil, DryRun: dry, Skip: gone})
 	st.Seen += cs.Seen
 	st.Dropped += cs.Dropped
 	st.Bytes += cs.Bytes

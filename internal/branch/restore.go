@@ -148,7 +148,7 @@ func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN,
 	p.add(bb)
 	p.refresh1(&nb)
 	p.refresh1(bb)
-	s.markDeadLocked(st.LSN)
+	s.markDeadLine(b.tl, st.LSN)
 	i, j := s.info(p, &nb), s.info(p, bb)
 	return &Restored{Preview: pv, Branch: &i, Backup: &j}, nil
 }

@@ -104,7 +104,10 @@ func (s *Service) gcHorizon(p *project) (LSN, error) {
 
 // Keep returns what garbage collection must keep: each project's window, tags,
 // the forks of children and open snapshots.
-func (s *Service) Keep() ([]Kept, error) {
+func (s *Service) Keep() ([]Kept, error) { return s.keep(nil) }
+
+// keep is Keep as if some timelines were gone already.
+func (s *Service) keep(without map[Timeline]bool) ([]Kept, error) {
 	s.mu.RLock()
 	var projects []*project
 	for _, p := range s.projects {
@@ -120,7 +123,7 @@ func (s *Service) Keep() ([]Kept, error) {
 		}
 		horizons[p.id] = min(h, oldest)
 	}
-	m, lines := s.keepPoints(projects, horizons)
+	m, lines := s.keepPoints(projects, horizons, without)
 	if err := s.keepMerges(m, lines); err != nil {
 		return nil, err
 	}
@@ -132,12 +135,15 @@ func (s *Service) Keep() ([]Kept, error) {
 }
 
 // keepPoints returns what the windows, forks and tags keep, and the timelines.
-func (s *Service) keepPoints(projects []*project, horizons map[uint64]LSN) (map[Timeline]*Kept, []*timeline) {
+func (s *Service) keepPoints(projects []*project, horizons map[uint64]LSN, without map[Timeline]bool) (map[Timeline]*Kept, []*timeline) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	m := map[Timeline]*Kept{}
 	var lines []*timeline
 	for id, tl := range s.timelines {
+		if without[id] {
+			continue
+		}
 		h, known := horizons[tl.project]
 		if !known {
 			h = store.Head // of a project that was deleted: all of it goes
@@ -146,7 +152,7 @@ func (s *Service) keepPoints(projects []*project, horizons map[uint64]LSN) (map[
 		lines = append(lines, tl)
 	}
 	for _, tl := range s.timelines {
-		if tl.parent != nil {
+		if tl.parent != nil && !without[tl.id] {
 			k := m[tl.parent.id]
 			k.LSNs = append(k.LSNs, tl.fork)
 		}

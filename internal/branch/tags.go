@@ -105,7 +105,7 @@ func (s *Service) DropTag(ctx context.Context, projectName, name string) error {
 	}
 	s.mu.Lock()
 	delete(p.tags, name)
-	s.markDeadLocked(s.store.Visible().LSN)
+	s.markDeadLine(t.tl, s.store.Visible().LSN)
 	s.mu.Unlock()
 	return s.sweep(ctx)
 }

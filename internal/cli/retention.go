@@ -54,7 +54,7 @@ func window(s string) (any, error) {
 
 func (a *app) gc() *cobra.Command {
 	var t target
-	var dry bool
+	var dry, compact bool
 	cmd := &cobra.Command{
 		Use: "gc", Short: "Remove what no point of the window, tag or branch can see; without -p of all projects", Args: exactly(0, "no arguments"),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -62,10 +62,11 @@ func (a *app) gc() *cobra.Command {
 			if db == "" {
 				db = "admin"
 			}
-			return a.printReply(cmd, db, bson.D{{Key: "runGC", Value: 1}, {Key: "dryRun", Value: dry}})
+			return a.printReply(cmd, db, bson.D{{Key: "runGC", Value: 1}, {Key: "dryRun", Value: dry}, {Key: "compact", Value: compact}})
 		},
 	}
 	t.projectFlag(cmd)
 	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "count only")
+	cmd.Flags().BoolVar(&compact, "compact", false, "rewrite the store's files, so that the space comes back at once")
 	return cmd
 }

@@ -101,6 +101,7 @@ var runGCCommand = &Spec{
 	Args: idl.Command("runGC",
 		idl.Field{Name: "runGC", Types: idl.Any, Required: true},
 		idl.Field{Name: "dryRun", Types: idl.Bool},
+		idl.Field{Name: "compact", Types: idl.Bool},
 	),
 	Flags:     WriteConcern | Audited,
 	Privilege: onProject(auth.RunGC),
@@ -122,12 +123,18 @@ var runGCCommand = &Spec{
 		if err != nil {
 			return err
 		}
+		if !dry && rq.Args.Bool("compact", false) {
+			if st.DiskBytes, err = rq.Services.Branches.Compact(ctx); err != nil {
+				return err
+			}
+		}
 		reply.Bool("dryRun", dry)
 		reply.Int32("timelines", int32(st.Timelines))
 		reply.Int32("collections", int32(st.Collections))
 		reply.Int64("versionsSeen", st.Seen)
 		reply.Int64("versionsRemoved", st.Dropped)
 		reply.Int64("bytesRemoved", st.Bytes)
+		reply.Int64("diskBytes", st.DiskBytes)
 		return nil
 	},
 }

@@ -25,6 +25,8 @@ type CollectOptions struct {
 	HasParent bool
 	// DryRun counts what would go, and changes nothing.
 	DryRun bool
+	// Skip are collections that are passed over, because they go as a whole.
+	Skip []CollectionID
 }
 
 // CollectStats says what a collection did.
@@ -65,8 +67,11 @@ func (s *Store) Collect(ctx context.Context, o CollectOptions) (CollectStats, er
 		return st, err
 	}
 	if o.Horizon > old && !o.DryRun {
-		if err := s.setUvarint(horizonKey(o.Timeline), uint64(o.Horizon)); err != nil {
-			return st, err
+		// Not synced either: the engine's log keeps the order, so no deletion outlives
+		// a crash that this record does not.
+		k := plainKey(nil, spaceSystem, []byte(horizonKey(o.Timeline)))
+		if err := s.db.Set(k, binary.AppendUvarint(nil, uint64(o.Horizon)), pebble.NoSync); err != nil {
+			return st, s.fail(err)
 		}
 	}
 	c := &collector{s: s, o: o, st: &st, keep: s.pins.pinned(o.Timeline, o.Keep)}
@@ -90,6 +95,7 @@ type collector struct {
 	newer  LSN // of the version seen before
 	last   version
 	oldest bool // last was kept, and is the oldest kept so far
+	skip   bool // it is of a collection that is passed over
 }
 
 type version struct {
@@ -116,8 +122,17 @@ func (c *collector) space(ctx context.Context, kind byte) (err error) {
 			if err := c.endKey(ctx); err != nil {
 				return err
 			}
+			if kind != spaceMeta && c.skips(prefix, len(p)) {
+				c.prefix = append(c.prefix[:0], prefix...)
+				c.skip = true
+				continue
+			}
+			c.skip = false
 			c.prefix = append(c.prefix[:0], prefix...)
 			c.newer = Head
+		}
+		if c.skip {
+			continue
 		}
 		lv := it.LazyValue()
 		if err := c.version(version{lsn, lv.Len()}); err != nil {
@@ -131,6 +146,50 @@ func (c *collector) space(ctx context.Context, kind byte) (err error) {
 		return err
 	}
 	return c.flush()
+}
+
+// skips reports whether a prefix, whose timeline ends at n, is of a collection to
+// pass over.
+func (c *collector) skips(prefix []byte, n int) bool {
+	if len(c.o.Skip) == 0 {
+		return false
+	}
+	id, _, err := readUint(prefix[n:])
+	return err == nil && slices.Contains(c.o.Skip, CollectionID(id))
+}
+
+// Measure counts the versions of a timeline, or of one of its collections, and the
+// size of their keys and values.
+func (s *Store) Measure(ctx context.Context, tl Timeline, coll CollectionID) (n, size int64, err error) {
+	kinds := []byte{spaceRow, spaceIndex, spaceTally}
+	if coll == 0 {
+		kinds = append(kinds, spaceMeta)
+	}
+	for _, kind := range kinds {
+		p := appendUint([]byte{kind}, uint64(tl))
+		if coll != 0 {
+			p = appendUint(p, uint64(coll))
+		}
+		it, err := s.db.NewIter(&pebble.IterOptions{
+			LowerBound: append(slices.Clone(p), sentinel),
+			UpperBound: append(prefixEnd(nil, p), sentinel),
+		})
+		if err != nil {
+			return n, size, err
+		}
+		for ok := it.First(); ok; ok = it.Next() {
+			lv := it.LazyValue()
+			n++
+			size += int64(len(it.Key()) + lv.Len())
+			if n%4096 == 0 && ctx.Err() != nil {
+				break
+			}
+		}
+		if err := errors.Join(it.Error(), it.Close(), ctx.Err()); err != nil {
+			return n, size, err
+		}
+	}
+	return n, size, nil
 }
 
 // version decides about one version; the newer ones of its key came before.
@@ -192,6 +251,22 @@ func (c *collector) flush() error {
 	c.batch = c.s.db.NewBatch()
 	return c.s.Err()
 }
+
+// Compact rewrites the whole store without what was deleted, so that its space
+// comes back at once and not with the writes to come. It takes minutes for a large
+// store, and as much more disk space as its largest files while it runs.
+func (s *Store) Compact(ctx context.Context) error {
+	if err := s.writable(); err != nil {
+		return err
+	}
+	if err := s.db.Flush(); err != nil {
+		return err
+	}
+	return s.db.Compact(ctx, []byte{0, sentinel}, []byte{0xff, sentinel}, true)
+}
+
+// DiskBytes returns how much the store takes on disk.
+func (s *Store) DiskBytes() uint64 { return s.db.Metrics().DiskSpaceUsage() }
 
 // TrimLog deletes the log records before an LSN. The newest visible one stays.
 func (s *Store) TrimLog(before LSN) error {
