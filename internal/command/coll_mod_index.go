@@ -251,7 +251,7 @@ func (x *indexMod) findDuplicates(ctx context.Context) error {
 	ix := t.coll.Index(x.ix.Name)
 	it := t.db.view.Scan(t.entry.ID, txn.ScanOptions{})
 	defer func() { _ = it.Close() }()
-	var violations []bsonx.Value
+	var violations [][]bsonx.Value // the _ids of documents with the same key
 	for it.Next() && len(violations) < maxViolations {
 		if err := exec.Interrupted(ctx); err != nil {
 			return err
@@ -260,9 +260,19 @@ func (x *indexMod) findDuplicates(ctx context.Context) error {
 		err := w.Entries(ix, doc, func(key, _ []byte) error {
 			other := t.db.view.ScanIndex(t.entry.ID, ix.ID, txn.ScanOptions{Lower: key, Upper: append(key[:len(key):len(key)], 0xff)})
 			defer func() { _ = other.Close() }()
-			// A pair is seen from its first document only.
-			if other.Next() && string(other.Key()[len(key):]) == string(row) && other.Next() {
-				violations = append(violations, bsonx.Clone(bsonx.Lookup(doc, "_id")))
+			if !other.Next() || string(other.Key()[len(key):]) != string(row) {
+				return other.Err() // a group is seen from its first document only
+			}
+			ids := []bsonx.Value{bsonx.Clone(bsonx.Lookup(doc, "_id"))}
+			for other.Next() && len(ids) < maxViolations {
+				same, err := t.db.view.Get(ctx, t.entry.ID, other.Key()[len(key):])
+				if err != nil {
+					return err
+				}
+				ids = append(ids, bsonx.Clone(bsonx.Lookup(same, "_id")))
+			}
+			if len(ids) > 1 {
+				violations = append(violations, ids)
 			}
 			return other.Err()
 		})
@@ -275,11 +285,11 @@ func (x *indexMod) findDuplicates(ctx context.Context) error {
 	}
 	b := bsonx.NewDoc(nil)
 	at := b.OpenArray("violations")
-	for i, id := range violations {
+	for i, ids := range violations {
 		v := b.OpenDoc(bsonx.Index(i))
-		b.Array("ids", bsonx.AppendArray(nil, []bsonx.Value{id}))
+		b.Array("ids", bsonx.AppendArray(nil, ids))
 		b.Close(v)
 	}
 	b.Close(at)
-	return errcode.New(359, "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again.").WithInfo(b.Done())
+	return errcode.New(errcode.CannotConvertIndexToUnique, "Cannot convert the index to unique. Please resolve conflicting documents before running collMod again.").WithInfo(b.Done())
 }

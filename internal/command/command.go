@@ -59,6 +59,12 @@ const (
 	OthersSessions
 	// Snapshot commands take read concern "snapshot" outside of a transaction.
 	Snapshot
+	// APIv2, DeprecatedInV1 and DeprecatedInV2 are for tests of API versions.
+	APIv2
+	DeprecatedInV1
+	DeprecatedInV2
+	// ForTests commands are there with the parameter enableTestCommands only.
+	ForTests
 )
 
 // Spec is a row of the command table.

@@ -55,9 +55,7 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	}
 	if unmet != nil {
 		writeConcernError(b, unmet)
-		if stateChange[unmet.Code] {
-			d.services.topologyVersion(b)
-		}
+		d.stateChange(b, unmet.Code)
 	}
 	if rq.InTxn && rq.Spec.Flags&EndsTxn == 0 {
 		recoveryToken(b)
@@ -194,7 +192,7 @@ func (d *Dispatcher) find(rq *Request) error {
 	if rq.Legacy && (!ok || spec.Flags&Legacy == 0) {
 		return errcode.New(errcode.UnsupportedOpQueryCommand, "Unsupported OP_QUERY command: %s. The client driver may require an upgrade. For more details see https://dochub.mongodb.org/core/legacy-opcode-removal", name)
 	}
-	if !ok {
+	if !ok || spec.Flags&ForTests != 0 && !d.services.Params.Bool("enableTestCommands") {
 		rq.Name = string(name)
 		return errcode.New(errcode.CommandNotFound, "no such command: '%s'", name)
 	}
@@ -246,22 +244,7 @@ func (d *Dispatcher) generic(rq *Request) (unmet *errcode.Error, err error) {
 			return nil, err
 		}
 	}
-	return unmet, checkAPI(rq, g)
-}
-
-func checkAPI(rq *Request, g *idl.Generic) error {
-	version := g.Get(idl.APIVersion)
-	switch {
-	case version.Type == bsonx.Missing:
-		if g.Get(idl.APIStrict).Type != bsonx.Missing || g.Get(idl.APIDeprecationErrors).Type != bsonx.Missing {
-			return errcode.New(errcode.APIVersionError, "Provided apiStrict and/or apiDeprecationErrors without passing apiVersion")
-		}
-	case string(bsonx.Str(version)) != "1":
-		return errcode.New(errcode.APIVersionError, "API version must be \"1\"")
-	case bsonx.Truthy(g.Get(idl.APIStrict)) && rq.Spec.Flags&APIv1 == 0:
-		return errcode.New(errcode.APIStrictError, "Provided apiStrict:true, but the command %s is not in API Version 1. Information on supported commands and migrations in API Version 1 can be found at https://dochub.mongodb.org/core/manual-versioned-api", rq.Name)
-	}
-	return nil
+	return unmet, d.checkAPI(rq, g)
 }
 
 // maxTime reads maxTimeMS: any number without a fraction from 0 to 2^31-1;
@@ -300,17 +283,8 @@ func (d *Dispatcher) fail(rq *Request, b *bsonx.Builder, e *errcode.Error) {
 		b.Element(it.Element())
 	}
 	appendLabels(b, e)
-	if stateChange[e.Code] {
-		d.services.topologyVersion(b)
-	}
+	d.stateChange(b, e.Code)
 	d.times(b)
-}
-
-// stateChange are the errors by which a server says that it can no longer be
-// used; drivers compare its topologyVersion with the one that they know.
-var stateChange = map[errcode.Code]bool{
-	errcode.ShutdownInProgress: true, errcode.InterruptedAtShutdown: true, errcode.InterruptedDueToReplStateChange: true,
-	errcode.NotWritablePrimary: true, errcode.NotPrimaryNoSecondaryOk: true, errcode.NotPrimaryOrSecondary: true, errcode.PrimarySteppedDown: true,
 }
 
 func appendLabels(b *bsonx.Builder, e *errcode.Error) {

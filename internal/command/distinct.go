@@ -24,7 +24,7 @@ var distinctCommand = &Spec{
 		strictHint, idl.Field{Name: "collation", Types: idl.Object},
 		idl.Field{Name: "collectionUUID", Types: idl.Binary}, idl.Field{Name: "querySettings", Types: idl.Object},
 		idl.Field{Name: "includeQueryStatsMetrics", Types: idl.Bool}),
-	Flags:     Read | Snapshot | TxnOK | APIv1,
+	Flags:     Read | Snapshot | TxnOK,
 	Privilege: onCollection(auth.Find),
 	Help:      "the different values of a field",
 	Run:       runDistinct,

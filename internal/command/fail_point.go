@@ -25,7 +25,7 @@ var configureFailPointCommand = &Spec{
 		idl.Field{Name: "configureFailPoint", Types: idl.String, Required: true},
 		idl.Field{Name: "mode", Types: idl.String | idl.Object, Required: true},
 		idl.Field{Name: "data", Types: idl.Object}),
-	Flags: AdminOnly | WriteConcern, Privilege: onCluster(auth.SetParameter), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
+	Flags: AdminOnly | WriteConcern | ForTests, Privilege: onCluster(auth.SetParameter), Help: "makes commands fail on purpose (with enableTestCommands only)", Run: runConfigureFailPoint,
 }
 
 // failPoints are the fail points that there are. The zero value has all off.
@@ -107,9 +107,6 @@ func parseFailMode(v bsonx.Value) (failMode, error) {
 }
 
 func runConfigureFailPoint(_ context.Context, rq *Request, b *bsonx.Builder) error {
-	if !rq.Services.Params.Bool("enableTestCommands") {
-		return errcode.New(errcode.CommandNotFound, "no such command: 'configureFailPoint'")
-	}
 	name := rq.Args.String("configureFailPoint", "")
 	f := rq.Services.failPoints.named(name)
 	if f == nil {

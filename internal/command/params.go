@@ -74,6 +74,7 @@ func defaultParams() []param {
 	}{
 		{"KeysRotationIntervalSec", num(7776000), atStart},
 		{"ShardingTaskExecutorPoolReplicaSetMatching", str("automatic"), both},
+		{"acceptApiVersion2", yesNo(false), atStart},
 		{"allowDiskUseByDefault", yesNo(true), both},
 		{"authSchemaVersion", num(5), never},
 		{"authenticationMechanisms", strs("SCRAM-SHA-256", "SCRAM-SHA-1"), atStart},
@@ -81,7 +82,7 @@ func defaultParams() []param {
 		{"cursorTimeoutMillis", long(600_000), both},
 		{"diagnosticDataCollectionEnabled", yesNo(true), both},
 		{"enableLocalhostAuthBypass", yesNo(true), atStart},
-		{"enableTestCommands", num(0), atStart},
+		{"enableTestCommands", yesNo(false), atStart},
 		{"featureCompatibilityVersion", fcv("8.2"), never},
 		{"indexMaxNumGeneratedKeysPerDocument", num(100_000), atStart},
 		{"internalDocumentSourceGroupMaxMemoryBytes", long(100 << 20), both},

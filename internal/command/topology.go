@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
 )
 
 // Quiesce makes hello answer that the server shuts down, and ends the waits of
@@ -33,6 +34,23 @@ func (s *Services) topologyVersion(b *bsonx.Builder) {
 	b.Value("processId", bsonx.Value{Type: bsonx.ObjectID, Data: s.ProcessID[:]})
 	b.Int64("counter", s.topologyCounter())
 	b.Close(at)
+}
+
+// stateChange adds the topology version to an error by which a server says that
+// it can no longer be used, as MongoDB does: drivers compare it with the one that
+// they know. An error of a server that ends has it from when hello says so too.
+func (d *Dispatcher) stateChange(b *bsonx.Builder, c errcode.Code) {
+	switch c {
+	case errcode.ShutdownInProgress, errcode.InterruptedAtShutdown:
+		if !d.services.Quiescing() {
+			return
+		}
+	case errcode.InterruptedDueToReplStateChange, errcode.NotWritablePrimary, errcode.NotPrimaryNoSecondaryOk,
+		errcode.NotPrimaryOrSecondary, errcode.PrimarySteppedDown:
+	default:
+		return
+	}
+	d.services.topologyVersion(b)
 }
 
 // knowsTopology reports whether a client's topologyVersion is the present one.

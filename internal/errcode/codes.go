@@ -340,6 +340,7 @@ const (
 	LinkNotFound                                                Code = 350
 	TooManyPartitions                                           Code = 351
 	UnsupportedOpQueryCommand                                   Code = 352
+	CannotConvertIndexToUnique                                  Code = 359
 	CollectionUUIDMismatch                                      Code = 361
 	ReauthenticationRequired                                    Code = 391
 	SocketException                                             Code = 9001
@@ -359,6 +360,7 @@ const (
 	NotPrimaryOrSecondary                                       Code = 13436
 	OutOfDiskSpace                                              Code = 14031
 	KeyTooLong                                                  Code = 17280
+	SearchNotEnabled                                            Code = 31082
 )
 
 var names = map[Code]string{
@@ -700,6 +702,8 @@ var names = map[Code]string{
 	LinkNotFound:                                                "LinkNotFound",
 	TooManyPartitions:                                           "TooManyPartitions",
 	UnsupportedOpQueryCommand:                                   "UnsupportedOpQueryCommand",
+	CannotConvertIndexToUnique:                                  "CannotConvertIndexToUnique",
+	SearchNotEnabled:                                            "SearchNotEnabled",
 	CollectionUUIDMismatch:                                      "CollectionUUIDMismatch",
 	ReauthenticationRequired:                                    "ReauthenticationRequired",
 	SocketException:                                             "SocketException",

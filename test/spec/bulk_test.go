@@ -47,7 +47,7 @@ func bulkWrite(ctx context.Context, r *run, c *mongo.Collection, a bson.D) (any,
 		models = append(models, m)
 	}
 	res, err := c.BulkWrite(ctx, models, o)
-	if res == nil || !res.Acknowledged {
+	if res == nil || err == nil && !res.Acknowledged {
 		return unacknowledged, err
 	}
 	ids := bson.D{}

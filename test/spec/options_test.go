@@ -15,7 +15,7 @@ import (
 
 // setters are the driver's names of options where they are not the format's.
 var setters = map[string]string{
-	"maxAwaitTimeMS": "SetMaxAwaitTime", "max": "SetMaxDocuments", "size": "SetSizeInBytes", "timeseries": "SetTimeSeriesOptions",
+	"maxAwaitTimeMS": "SetMaxAwaitTime", "showRecordId": "SetShowRecordID", "max": "SetMaxDocuments", "size": "SetSizeInBytes", "timeseries": "SetTimeSeriesOptions",
 	"bucketName": "SetName", "new": "SetReturnDocument", "chunkSizeBytes": "SetChunkSizeBytes", "snapshotTime": "SetSnapshotTime",
 }
 
@@ -30,11 +30,10 @@ next:
 				continue next
 			}
 		}
-		name := setters[a.Key]
-		if name == "" {
-			name = "Set" + strings.ToUpper(a.Key[:1]) + a.Key[1:]
+		m := b.MethodByName("Set" + strings.ToUpper(a.Key[:1]) + a.Key[1:])
+		if !m.IsValid() && setters[a.Key] != "" {
+			m = b.MethodByName(setters[a.Key])
 		}
-		m := b.MethodByName(name)
 		if !m.IsValid() {
 			return fmt.Errorf("the driver's %T has no option %s", builder, a.Key)
 		}

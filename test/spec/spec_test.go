@@ -2,8 +2,10 @@ package spec
 
 import (
 	"bufio"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,24 +15,52 @@ import (
 	"github.com/argon-db/argon/test/harness"
 )
 
-// TestSpecs runs every file of testdata. A test that testdata/exceptions.txt lists
-// must fail: the list says what does not hold, and nothing else.
+// TestSpecs runs every file of testdata, each folder against a server of its own. A
+// test that testdata/exceptions.txt lists must fail: the list says what does not
+// hold, and nothing else.
 func TestSpecs(t *testing.T) {
+	all, err := filepath.Glob("testdata/*/*.yml")
+	if err != nil || len(all) == 0 {
+		t.Fatalf("no test files: %v", err)
+	}
+	folders := map[string][]string{}
+	for _, path := range all {
+		folders[filepath.Dir(path)] = append(folders[filepath.Dir(path)], path)
+	}
+	exceptions := readExceptions(t)
+	names := map[string]bool{}
+	for dir, files := range folders {
+		parsed := map[string]*testFile{}
+		for _, path := range files {
+			f, err := readFile(path)
+			if err != nil {
+				t.Fatalf("%s: %v", path, err)
+			}
+			name := strings.TrimSuffix(strings.TrimPrefix(path, "testdata/"), ".yml")
+			parsed[name] = f
+			for i := range f.Tests {
+				names[name+": "+f.Tests[i].Description] = true
+			}
+		}
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			t.Parallel()
+			runFolder(t, parsed, exceptions)
+		})
+	}
+	for name := range exceptions {
+		if !names[name] {
+			t.Errorf("testdata/exceptions.txt lists %q, which is no test", name)
+		}
+	}
+}
+
+func runFolder(t *testing.T, files map[string]*testFile, exceptions map[string]string) {
 	srv := harness.StartWith(t, daemon.Options{Parameters: map[string]string{"enableTestCommands": "1"}})
 	s := &suite{uri: srv.URI(), direct: srv.Client(t)}
 	s.params = toD(harness.Run(t, s.direct.Database("admin"), bson.D{{Key: "getParameter", Value: "*"}}))
-	files, err := filepath.Glob("testdata/*/*.yml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no test files: %v", err)
-	}
-	exceptions := readExceptions(t)
-	for _, path := range files {
-		name := strings.TrimSuffix(strings.TrimPrefix(path, "testdata/"), ".yml")
-		t.Run(name, func(t *testing.T) {
-			f, err := readFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		f := files[name]
+		t.Run(filepath.Base(name), func(t *testing.T) {
 			if !s.meets(f.RunOnRequirements) {
 				t.Skip("the file does not apply to this deployment")
 			}
@@ -41,9 +71,7 @@ func TestSpecs(t *testing.T) {
 						t.Skip(tc.SkipReason)
 					}
 					err := s.runTest(t.Context(), f, tc)
-					reason, listed := exceptions[name+": "+tc.Description]
-					delete(exceptions, name+": "+tc.Description)
-					switch {
+					switch reason, listed := exceptions[name+": "+tc.Description]; {
 					case listed && err == nil:
 						t.Errorf("holds now: remove it from testdata/exceptions.txt (%s)", reason)
 					case listed:
@@ -54,11 +82,6 @@ func TestSpecs(t *testing.T) {
 				})
 			}
 		})
-	}
-	if f := t.Failed(); !f && !testing.Short() && os.Getenv("ARGON_SPEC_PART") == "" {
-		for name := range exceptions {
-			t.Errorf("testdata/exceptions.txt lists %q, which is no test that was run", name)
-		}
 	}
 }
 

@@ -206,7 +206,7 @@ func TestRetriesAreKnown(t *testing.T) {
 // TestFailPoints: a driver gets over errors that say to retry, and over closed
 // connections.
 func TestFailPoints(t *testing.T) {
-	client := testable(t).Client(t)
+	client := testable(t).Client(t, options.Client().SetHeartbeatInterval(500*time.Millisecond))
 	c := client.Database("db").Collection("c")
 	for i, data := range []bson.D{
 		d("closeConnection", true),

@@ -149,7 +149,7 @@ func TestWithTransaction(t *testing.T) {
 	c := client.Database("db").Collection("c")
 	insert(t.Context(), t, c, d("_id", 1, "n", 0))
 	// The first commit's reply says that it is not known whether it happened.
-	failCommands(t, client, 1, d("errorCode", 91, "errorLabels", bson.A{"RetryableWriteError"}), "commitTransaction")
+	failCommands(t, client, 1, d("errorCode", 11602, "errorLabels", bson.A{"RetryableWriteError"}), "commitTransaction")
 	const clients, each = 4, 5
 	var wg sync.WaitGroup
 	for range clients {

@@ -241,11 +241,17 @@ func checkQueryStats(arg bsonx.Value, pc *ParseContext) error {
 	return onlyDatabase("$queryStats", pc, errcode.InvalidNamespace)
 }
 
+// NoSearchIndexes is the message of whatever asks for search indexes.
+const NoSearchIndexes = "Using Atlas Search Database Commands and the $listSearchIndexes aggregation stage requires additional configuration. Please connect to Atlas or an AtlasCLI local deployment to enable. For more information on how to connect, see https://dochub.mongodb.org/core/atlas-cli-deploy-local-reqs"
+
 // noSearch refuses the stages that need a search node, as MongoDB does that has
 // none.
 func noSearch(n string) func(bsonx.Value, *ParseContext) ([]Stage, error) {
 	return func(bsonx.Value, *ParseContext) ([]Stage, error) {
-		return nil, errcode.New(31082, "Using %s requires additional configuration: there is no search node", strings.TrimPrefix(n, "$"))
+		if n == "$listSearchIndexes" {
+			return nil, errcode.New(errcode.SearchNotEnabled, NoSearchIndexes)
+		}
+		return nil, errcode.New(errcode.SearchNotEnabled, "Using %s requires additional configuration: there is no search node", strings.TrimPrefix(n, "$"))
 	}
 }
 
