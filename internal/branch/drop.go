@@ -89,7 +89,7 @@ func (s *Service) drop(ctx context.Context, p *project, gone []*branch) ([]strin
 	defer tx.Abort()
 	var names []string
 	for _, b := range gone {
-		if err := s.leave(ctx, tx, b.tl, "dropBranch", b.name); err != nil {
+		if err := s.leave(ctx, tx, b.tl, OpDropBranch, b.name); err != nil {
 			return nil, err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)

@@ -110,7 +110,7 @@ func (s *Service) DeleteProject(ctx context.Context, name string) error {
 	defer tx.Abort()
 	tx.PutControl(projectKey(name), nil)
 	for _, b := range p.branches {
-		if err := s.leave(ctx, tx, b.tl, "dropProject", b.name); err != nil {
+		if err := s.leave(ctx, tx, b.tl, OpDropProject, b.name); err != nil {
 			return err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)

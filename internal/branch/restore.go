@@ -99,7 +99,7 @@ func (s *Service) commitsSince(levels []Level, since LSN) (n int64, err error) {
 func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN, toTL *timeline, o RestoreOptions) (*Restored, error) {
 	tx := s.txns.Begin(txn.Options{})
 	defer tx.Abort()
-	if err := s.leave(ctx, tx, b.tl, "restoreBranch", b.name); err != nil {
+	if err := s.leave(ctx, tx, b.tl, OpRestore, b.name); err != nil {
 		return nil, err
 	}
 	now := s.store.Visible().LSN // nobody writes to the branch from here on
@@ -132,7 +132,9 @@ func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN,
 	if bb.parent == 0 {
 		bb.parent = b.id
 	}
-	tx.LogDDL(fresh.id, 0, changeOf("restoreBranch", b.name).Encode()) // for the branch's own log
+	begins := changeOf(OpRestore, b.name) // for the branch's own log
+	begins.To = b.name
+	tx.LogDDL(fresh.id, 0, begins.Encode())
 	tx.PutControl(timelineKey(saved.id), saved.encode())
 	tx.PutControl(timelineKey(fresh.id), fresh.encode())
 	tx.PutControl(branchKey(p.id, nb.id), nb.encode())

@@ -153,6 +153,9 @@ func runAggregate(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if a.explain {
 		return rq.explainAggregate(ctx, b, a, queryPlanner)
 	}
+	if stage.IsChangeStream(a.pipeline) {
+		return rq.watch(ctx, b, a, batch)
+	}
 	src, err := rq.openSource(ctx)
 	if err != nil {
 		return err

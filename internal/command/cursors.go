@@ -28,9 +28,7 @@ func (rq *Request) FirstBatch(ctx context.Context, reply *bsonx.Builder, c *sess
 	if c.AtClusterTime = int64(rq.snapshotTime); c.AtClusterTime != 0 {
 		appendSnapshotTime(reply, rq.snapshotTime)
 	}
-	if c.PostBatchToken != nil {
-		reply.Doc("postBatchResumeToken", c.PostBatchToken())
-	}
+	c.AppendPostBatchToken(reply)
 	var id int64
 	if done || single {
 		_ = c.Close()

@@ -55,13 +55,11 @@ func runGetMore(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	arr := b.OpenArray("nextBatch")
 	n, done, err := rq.nextBatch(ctx, c, b, limit)
 	if err != nil {
-		return err
+		return labelled(c, err)
 	}
 	b.Close(arr)
 	appendSnapshotTime(b, txn.Timestamp(c.AtClusterTime))
-	if c.PostBatchToken != nil {
-		b.Doc("postBatchResumeToken", c.PostBatchToken())
-	}
+	c.AppendPostBatchToken(b)
 	if done {
 		id = 0
 	}

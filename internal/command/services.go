@@ -10,6 +10,7 @@ import (
 	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/change"
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/session"
@@ -30,8 +31,10 @@ type Services struct {
 	Txns     *txn.Manager
 	Catalog  *catalog.Catalog
 	Branches *branch.Service
-	Started  time.Time
-	Host     Host
+	// Changes opens change streams; nil without storage.
+	Changes *change.Service
+	Started time.Time
+	Host    Host
 	// SplitWrites is how many writes of rows and index entries one commit of a
 	// large multi-update or multi-delete has, about.
 	SplitWrites int

@@ -7,6 +7,7 @@ import (
 	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/change"
 	"github.com/argon-db/argon/internal/store"
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -27,6 +28,7 @@ func (s *Server) openStorage() error {
 	if sv.Users, err = auth.Open(context.Background(), st); err != nil {
 		return fmt.Errorf("cannot read the users in %s: %w", s.o.Dir, err)
 	}
+	sv.Changes = change.New(sv.Txns, sv.Catalog, sv.Branches)
 	sv.UseStorage()
 	return nil
 }

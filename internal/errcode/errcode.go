@@ -33,6 +33,7 @@ const (
 	LabelUnknownCommitResult   = "UnknownTransactionCommitResult"
 	LabelRetryableWrite        = "RetryableWriteError"
 	LabelResumableChangeStream = "ResumableChangeStreamError"
+	LabelNonResumable          = "NonResumableChangeStreamError"
 	LabelNoWritesPerformed     = "NoWritesPerformed"
 	LabelSystemOverloaded      = "SystemOverloadedError"
 )

@@ -62,8 +62,9 @@ type Cursor struct {
 	// Command is the command that opened it, for currentOp.
 	Command bsonx.Doc
 	// PostBatchToken, when set, is called after each batch for a change stream's
-	// postBatchResumeToken.
-	PostBatchToken func() bsonx.Doc
+	// postBatchResumeToken; held says that the last document that the iterator
+	// returned did not fit in the batch.
+	PostBatchToken func(held bool) bsonx.Doc
 
 	it       Iterator
 	held     bsonx.Doc // read, but did not fit in the last batch
@@ -108,6 +109,13 @@ func (c *Cursor) Batch(ctx context.Context, b *bsonx.Builder, limit int) (n int,
 		done = e.Exhausted()
 	}
 	return n, done, nil
+}
+
+// AppendPostBatchToken appends a change stream's postBatchResumeToken to a reply.
+func (c *Cursor) AppendPostBatchToken(b *bsonx.Builder) {
+	if c.PostBatchToken != nil {
+		b.Doc("postBatchResumeToken", c.PostBatchToken(c.held != nil))
+	}
 }
 
 // Wait returns nil when there may be more documents, after ErrWait ended a batch.

@@ -76,6 +76,11 @@ func parseUnoptimized(pipeline []bsonx.Doc, pc *ParseContext) (*Pipeline, error)
 			return nil, err
 		}
 	}
+	if pc.inside == inNothing {
+		if err := checkChangeStream(rows); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkPositions(rows, pc); err != nil {
 		return nil, err
 	}
@@ -159,6 +164,9 @@ func checkPositions(rows []*row, pc *ParseContext) error {
 		if r.flags&mustBeLast != 0 && i != len(rows)-1 {
 			return errcode.New(40601, "%s can only be the final stage in the pipeline", r.name)
 		}
+		if r.name == splitLargeName && i != len(rows)-1 {
+			return errcode.New(7182802, "%s must be the last stage in the pipeline", r.name)
+		}
 		if pc.Transaction && r.flags&notInTransaction != 0 {
 			return errcode.New(errcode.OperationNotSupportedInTransaction, "Stage not supported inside of a multi-document transaction: %s", r.name)
 		}
@@ -210,11 +218,11 @@ func checkNamespace(rows []*row, pc *ParseContext) error {
 }
 
 // checkReadConcern: what the server knows of itself is read with "local" only;
-// nothing is written with "linearizable".
+// nothing is written with "linearizable"; changes are seen with "majority".
 func checkReadConcern(r *row, pc *ParseContext) error {
 	rc := pc.ReadConcern
 	local := rc == "" || rc == "local"
-	if r.flags&localOnly != 0 && !local || r.flags&writes != 0 && rc == "linearizable" {
+	if r.flags&majorityOnly != 0 && rc != "" && rc != "majority" || r.flags&localOnly != 0 && !local || r.flags&writes != 0 && rc == "linearizable" {
 		return errcode.New(errcode.InvalidOptions, "Aggregation stage %s cannot run with a readConcern level of '%s'", r.name, rc)
 	}
 	return nil

@@ -255,58 +255,6 @@ func noSearch(n string) func(bsonx.Value, *ParseContext) ([]Stage, error) {
 	}
 }
 
-// changeStage stands for $changeStream: whoever opens the pipeline gives it the
-// events as its input, see Pipeline.ChangeStream.
-type changeStage struct{ named }
-
-func parseChangeStream(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
-	if arg.Type != bsonx.Object {
-		return nil, errcode.New(50808, "$changeStream stage expects a document as argument")
-	}
-	if pc.APIStrict && bsonx.Lookup(arg.Data, "showExpandedEvents").Type != bsonx.Missing {
-		return nil, errcode.New(errcode.APIStrictError, "$changeStream does not take showExpandedEvents with 'apiStrict: true' in API Version 1")
-	}
-	all := bsonx.Truthy(bsonx.Lookup(arg.Data, "allChangesForCluster"))
-	return one(&changeStage{name("$changeStream", arg)}, checkWatched(all, pc.NS))
-}
-
-// checkWatched: a cluster is watched from admin with {aggregate: 1}; nothing else
-// of the server's own databases and collections is watched at all.
-func checkWatched(all bool, ns Namespace) error {
-	switch {
-	case all && (ns.DB != "admin" || ns.Coll != ""):
-		return errcode.New(errcode.InvalidOptions, "A $changeStream with 'allChangesForCluster:true' may only be opened on the 'admin' database, and with no collection name; found %s", ns)
-	case !all && (ns.DB == "admin" || ns.DB == "config" || ns.DB == "local"):
-		return errcode.New(errcode.InvalidNamespace, "$changeStream may not be opened on the internal %s database", ns.DB)
-	case strings.HasPrefix(ns.Coll, "system."):
-		return errcode.New(errcode.InvalidNamespace, "$changeStream may not be opened on the internal %s collection", ns)
-	}
-	return nil
-}
-
-func (s *changeStage) Open(_ *OpenContext, in exec.Iterator) (exec.Iterator, error) { return in, nil }
-
-// ChangeStream returns the argument of the pipeline's $changeStream, if it
-// begins with one.
-func (p *Pipeline) ChangeStream() (bsonx.Doc, bool) {
-	if len(p.stages) > 0 {
-		if c, ok := p.stages[0].(*changeStage); ok {
-			return bsonx.Doc(c.spec.Data), true
-		}
-	}
-	return nil, false
-}
-
-// parseSplitLarge parses $changeStreamSplitLargeEvent, which stands last in a
-// change stream. Events are below the limit here, so that it has nothing to do
-// but to say so.
-func parseSplitLarge(arg bsonx.Value, _ *ParseContext) ([]Stage, error) {
-	if arg.Type != bsonx.Object || !bsonx.IsEmpty(arg.Data) {
-		return nil, errcode.New(7182800, "$changeStreamSplitLargeEvent spec should be an empty object")
-	}
-	return []Stage{&changeStage{name("$changeStreamSplitLargeEvent", arg)}}, nil
-}
-
 // checkHistory and checkDiff check Argon's own stages.
 func checkHistory(arg bsonx.Value, _ *ParseContext) error {
 	return decode(arg, errcode.TypeMismatch, idl.New("$history",

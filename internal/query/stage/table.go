@@ -22,9 +22,11 @@ const (
 	onDatabase   // makes its own documents: {aggregate: 1}
 	onCollection // with onDatabase: on a collection as well
 	writes
-	localOnly // only with the read concern "local"
-	afterView // with mustBeFirst: may also follow a view's own stages
-	notInAPI  // not a part of the stable API version 1
+	localOnly      // only with the read concern "local"
+	afterView      // with mustBeFirst: may also follow a view's own stages
+	notInAPI       // not a part of the stable API version 1
+	inChangeStream // allowed behind $changeStream
+	majorityOnly   // only with the read concern "majority"
 )
 
 // row is one stage of the table. parse may return several stages, for those
@@ -57,17 +59,18 @@ func find(name string) *row {
 const (
 	serverKnows = mustBeFirst | notInFacet | notInTransaction | localOnly | notInAPI
 	target      = mustBeLast | notInFacet | notInLookup | notInUnion | notInTransaction | writes
+	splitLarge  = notInFacet | notInLookup | notInUnion | notInTransaction | notInAPI | inChangeStream
 	search      = mustBeFirst | notInFacet | notInAPI
 )
 
 // table lists every stage, sorted by name.
 func table() []row {
 	return []row{
-		{"$addFields", inUpdates, projecting("$addFields", compileAddFields("$addFields"))},
+		{"$addFields", inUpdates | inChangeStream, projecting("$addFields", compileAddFields("$addFields"))},
 		{"$bucket", 0, parseBucket},
 		{"$bucketAuto", 0, parseBucketAuto},
-		{"$changeStream", mustBeFirst | notInFacet | notInLookup | notInUnion | notInTransaction | onDatabase | onCollection, parseChangeStream},
-		{"$changeStreamSplitLargeEvent", mustBeLast | notInFacet | notInLookup | notInUnion | notInAPI, parseSplitLarge},
+		{"$changeStream", mustBeFirst | notInFacet | notInLookup | notInUnion | notInTransaction | onDatabase | onCollection | majorityOnly, parseChangeStream},
+		{"$changeStreamSplitLargeEvent", splitLarge, parseSplitLarge},
 		{"$collStats", mustBeFirst | notInFacet | notInTransaction, source("$collStats", checkCollStats)},
 		{"$count", 0, parseCount},
 		{"$currentOp", serverKnows | onDatabase, source("$currentOp", checkCurrentOp)},
@@ -89,28 +92,28 @@ func table() []row {
 		{"$listSearchIndexes", search, noSearch("$listSearchIndexes")},
 		{"$listSessions", mustBeFirst | notInFacet | notInTransaction | notInAPI, source("$listSessions", checkListSessions)},
 		{"$lookup", 0, parseLookup},
-		{"$match", 0, parseMatch},
+		{"$match", inChangeStream, parseMatch},
 		{"$merge", target, parseMerge},
 		{"$out", target, parseOut},
 		{"$planCacheStats", mustBeFirst | notInFacet | notInTransaction | localOnly | notInAPI, source("$planCacheStats", checkPlanCacheStats)},
-		{"$project", inUpdates, projecting("$project", compileProject)},
+		{"$project", inUpdates | inChangeStream, projecting("$project", compileProject)},
 		{"$querySettings", serverKnows | onDatabase, source("$querySettings", checkQuerySettings)},
 		{"$queryStats", serverKnows | onDatabase, source("$queryStats", checkQueryStats)},
 		{"$rankFusion", mustBeFirst | afterView | notInFacet | notInAPI, parseRankFusion},
-		{"$redact", 0, parseRedact},
-		{"$replaceRoot", inUpdates, projecting("$replaceRoot", project.CompileReplaceRoot)},
-		{"$replaceWith", inUpdates, projecting("$replaceWith", project.CompileReplaceWith)},
+		{"$redact", inChangeStream, parseRedact},
+		{"$replaceRoot", inUpdates | inChangeStream, projecting("$replaceRoot", project.CompileReplaceRoot)},
+		{"$replaceWith", inUpdates | inChangeStream, projecting("$replaceWith", project.CompileReplaceWith)},
 		{"$sample", 0, parseSample},
 		{"$scoreFusion", mustBeFirst | notInFacet | notInAPI, noSearch("$scoreFusion")},
 		{"$search", search, noSearch("$search")},
 		{"$searchMeta", search, noSearch("$searchMeta")},
-		{"$set", inUpdates, projecting("$set", compileAddFields("$set"))},
+		{"$set", inUpdates | inChangeStream, projecting("$set", compileAddFields("$set"))},
 		{"$setWindowFields", 0, parseWindow},
 		{"$skip", 0, parseSkip},
 		{"$sort", 0, parseSort},
 		{"$sortByCount", 0, parseSortByCount},
 		{"$unionWith", 0, parseUnionWith},
-		{"$unset", inUpdates, projecting("$unset", project.CompileUnset)},
+		{"$unset", inUpdates | inChangeStream, projecting("$unset", project.CompileUnset)},
 		{"$unwind", 0, parseUnwind},
 		{"$vectorSearch", search, noSearch("$vectorSearch")},
 	}

@@ -1,0 +1,198 @@
+// Package change is change streams: the commits of a collection, a branch or the
+// whole server as MongoDB's events, read from the commit log. A stream holds
+// nothing but its position; images of documents are read at the event's own LSN,
+// so they are exact for as long as the history is kept.
+package change
+
+import (
+	"context"
+
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/store"
+	"github.com/argon-db/argon/internal/txn"
+	"github.com/argon-db/argon/internal/wal"
+)
+
+// Service opens streams. It is safe for concurrent use.
+type Service struct {
+	store    *store.Store
+	txns     *txn.Manager
+	catalog  *catalog.Catalog
+	branches *branch.Service
+	hub      *hub
+}
+
+// New returns a service over the data.
+func New(m *txn.Manager, c *catalog.Catalog, b *branch.Service) *Service {
+	return &Service{store: m.Store(), txns: m, catalog: c, branches: b, hub: newHub(m.Store())}
+}
+
+// Open opens a stream on a collection, on a database (coll is ""), or, with
+// Spec.Cluster, on the whole server. split says that the reader splits events
+// that are too large. Errors: CommandNotSupportedOnView for a view and a point in
+// the past, ChangeStreamHistoryLost, ChangeStreamFatalError for a token of
+// another stream.
+func (s *Service) Open(ctx context.Context, db, coll string, spec *Spec, split bool) (*Stream, error) {
+	st := &Stream{s: s, spec: spec, db: db, coll: coll, w: &waiter{ch: make(chan struct{}, 1)}, lines: map[wal.Timeline]*line{}}
+	if !spec.Cluster {
+		if err := st.resolve(ctx); err != nil {
+			return nil, err
+		}
+		if err := st.checkTarget(); err != nil {
+			return nil, err
+		}
+	}
+	if err := st.start(split); err != nil {
+		return nil, err
+	}
+	s.hub.join(st.w, st.timeline, spec.Cluster)
+	return st, nil
+}
+
+// resolve finds the branch that the stream is on.
+func (st *Stream) resolve(ctx context.Context) error {
+	ref, err := st.s.branches.Resolve(ctx, st.db)
+	if err != nil {
+		return err
+	}
+	if ref.ReadOnly {
+		return errcode.New(errcode.CommandNotSupportedOnView,
+			"'%s' is a point in the past, where nothing changes; open the change stream on the branch '%s', with startAtOperationTime to begin in the past", st.db, ref.Branch)
+	}
+	st.ref = ref
+	if ref.Exists {
+		st.timeline, st.levels = ref.Timeline, ref.Levels
+	}
+	return nil
+}
+
+// checkTarget refuses views and time-series collections, which are views in
+// MongoDB.
+func (st *Stream) checkTarget() error {
+	if st.coll == "" || !st.ref.Exists {
+		return nil
+	}
+	tx := st.s.txns.Begin(txn.Options{})
+	defer tx.Abort()
+	snap, err := st.s.catalog.Snapshot(tx.View(st.ref.Levels, false))
+	if err != nil {
+		return err
+	}
+	if c, ok := snap.Collection(st.coll); ok && c.Type != catalog.TypeCollection {
+		return errcode.New(errcode.CommandNotSupportedOnView, "$changeStream is not supported on %s.%s, which is a %s", st.db, st.coll, c.Type)
+	}
+	return nil
+}
+
+// start sets the position.
+func (st *Stream) start(split bool) error {
+	st.done = st.s.store.Visible()
+	st.after = after(st.done.LSN)
+	st.token = st.between()
+	switch {
+	case st.spec.start != nil:
+		if err := st.resume(*st.spec.start, split); err != nil {
+			return err
+		}
+	case st.spec.startAt != 0:
+		at, err := st.s.store.AtTimestamp(st.spec.startAt - 1)
+		if err != nil {
+			return err
+		}
+		st.done, st.after, st.notBefore = at, after(at.LSN), st.spec.startAt
+		st.token = st.between()
+	}
+	st.next = st.after.nextOp()
+	return st.checkHistory()
+}
+
+// resume sets the position to that of a token.
+func (st *Stream) resume(t token, split bool) error {
+	at, ok, err := st.s.store.StampOf(t.lsn)
+	switch {
+	case err != nil:
+		return err
+	case !ok && t.lsn != 0:
+		if first, err := st.s.store.FirstLogged(); err != nil || first.LSN > t.lsn {
+			return errLost(err)
+		}
+		return errNotFound(t)
+	case t.lsn > st.done.LSN, t.ofEvent() && t.ts != at.Timestamp, t.ts < at.Timestamp:
+		return errNotFound(t)
+	case t.fragment > 0 && !split:
+		return errcode.New(errcode.ChangeStreamFatalError, "cannot resume from a fragment of a split event without $changeStreamSplitLargeEvent")
+	}
+	if t.ts > at.Timestamp {
+		st.notBefore = t.ts
+	}
+	st.token, st.done = t, at
+	st.after, st.fragment = t.position, t.fragment
+	st.expect = t.ofEvent() && !t.fromInvalidate()
+	if t.fragment > 0 { // the event is read once more
+		st.after, st.expect = t.position.before(), false
+	}
+	return st.followToken(t)
+}
+
+// followToken finds the timeline that the stream goes on with: the branch's own
+// when it has the token's event, and otherwise the one that the branch has left
+// since, whose end is an invalidation.
+func (st *Stream) followToken(t token) error {
+	if st.spec.Cluster || t.timeline == 0 || t.fromInvalidate() {
+		return nil
+	}
+	for _, l := range st.levels {
+		if l.Timeline == t.timeline && t.lsn <= l.LSN {
+			return nil
+		}
+	}
+	h := st.s.branches.Holder(t.timeline)
+	if h.Branch != "" || h.Project != "" && h.Project != st.ref.Project {
+		return errNotFound(t)
+	}
+	st.timeline, st.levels = t.timeline, h.Levels
+	if h.Levels == nil {
+		st.levels = []store.Level{{Timeline: t.timeline, LSN: store.Head}}
+	}
+	return nil
+}
+
+func errNotFound(t token) error {
+	return errcode.New(errcode.ChangeStreamFatalError, "cannot resume stream; the resume token was not found. {_data: \"%s\"}", t.data())
+}
+
+// errLost is ChangeStreamHistoryLost, or the error that kept from finding out.
+func errLost(err error) error {
+	if err != nil {
+		return err
+	}
+	return errcode.New(errcode.ChangeStreamHistoryLost, "Resume of change stream was not possible, as the resume point may no longer be in the history: it is before the project's retention window")
+}
+
+// checkHistory fails with ChangeStreamHistoryLost when events after the position
+// may be gone.
+func (st *Stream) checkHistory() error {
+	seen := st.done.LSN
+	if seen >= st.s.store.Visible().LSN {
+		return nil
+	}
+	first, err := st.s.store.FirstLogged()
+	if err != nil {
+		return err
+	}
+	if first.LSN > st.next.lsn && first.LSN > 1 {
+		return errLost(nil)
+	}
+	var lost bool
+	if st.spec.Cluster {
+		lost, err = st.s.branches.AnyHistoryLost(seen)
+	} else {
+		lost, err = st.s.branches.HistoryLost(st.ref, seen)
+	}
+	if lost || err != nil {
+		return errLost(err)
+	}
+	return nil
+}

@@ -1,0 +1,122 @@
+package change
+
+import (
+	"github.com/argon-db/argon/internal/branch"
+	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/store"
+	"github.com/argon-db/argon/internal/txn"
+	"github.com/argon-db/argon/internal/wal"
+)
+
+// line is what a stream knows of one timeline: its catalog as of where the stream
+// reads, kept until the next change of it.
+type line struct {
+	levels  []store.Level
+	db      string // as events name it
+	loaded  bool
+	byID    map[wal.CollectionID]*catalog.Collection
+	watched wal.CollectionID // of the stream's collection; 0 when there is none
+}
+
+// line returns what is known of a timeline, nil when it is gone or nothing that
+// users see.
+func (st *Stream) line(id wal.Timeline) (*line, error) {
+	if l, ok := st.lines[id]; ok {
+		return l, nil
+	}
+	h := st.s.branches.Holder(id)
+	l := &line{levels: h.Levels, db: st.db}
+	if l.levels == nil {
+		l.levels = []store.Level{{Timeline: id, LSN: store.Head}}
+	}
+	if st.spec.Cluster {
+		name := h.Branch
+		if name == "" {
+			var err error
+			if name, err = st.lastBranch(id); err != nil {
+				return nil, err
+			}
+		}
+		switch {
+		case h.Project == "" || name == "":
+			l = nil
+		case h.Default || h.Branch == "" && name == branch.DefaultBranch:
+			l.db = h.Project
+		default:
+			l.db = h.Project + "~" + name
+		}
+	}
+	st.lines[id] = l
+	return l, nil
+}
+
+// lastBranch returns the name of the branch that has left a timeline, by the last
+// operation of the timeline in the log; "" when there is none.
+func (st *Stream) lastBranch(id wal.Timeline) (string, error) {
+	it := st.s.store.Log(st.next.lsn, store.Head-1, false)
+	defer it.Close()
+	for it.Next() {
+		rec := it.Record()
+		for i := range rec.Ops {
+			op := &rec.Ops[i]
+			if op.Timeline != id || op.Kind != wal.DDL {
+				continue
+			}
+			ch, shown, err := catalog.DecodeChange(op.Key)
+			if err != nil {
+				return "", err
+			}
+			if shown && branch.Leaves(ch) {
+				return ch.Name, nil
+			}
+		}
+	}
+	return "", it.Err()
+}
+
+// load reads a timeline's catalog as of an LSN.
+func (st *Stream) load(l *line, lsn wal.LSN) error {
+	if l.loaded {
+		return nil
+	}
+	tx := st.s.txns.Begin(txn.Options{})
+	defer tx.Abort()
+	l.byID, l.watched = map[wal.CollectionID]*catalog.Collection{}, 0
+	for _, at := range []wal.LSN{max(lsn, 1) - 1, lsn} { // what the commit dropped is there, too
+		snap, err := st.s.catalog.Snapshot(tx.View(upTo(l.levels, at), false))
+		if err != nil {
+			return err
+		}
+		for _, n := range snap.Names() {
+			c, _ := snap.Collection(n)
+			l.byID[c.ID] = c
+			if at == lsn && n == st.coll && c.Type == catalog.TypeCollection {
+				l.watched = c.ID
+			}
+		}
+	}
+	l.loaded = true
+	return nil
+}
+
+// collectionBefore returns a collection as it was before a commit, nil if there
+// was none of that name.
+func (st *Stream) collectionBefore(l *line, lsn wal.LSN, name string) (*catalog.Collection, error) {
+	tx := st.s.txns.Begin(txn.Options{})
+	defer tx.Abort()
+	snap, err := st.s.catalog.Snapshot(tx.View(upTo(l.levels, lsn-1), false))
+	if err != nil {
+		return nil, err
+	}
+	c, _ := snap.Collection(name)
+	return c, nil
+}
+
+// upTo limits levels to an LSN.
+func upTo(levels []store.Level, lsn wal.LSN) []store.Level {
+	out := make([]store.Level, len(levels))
+	for i, l := range levels {
+		out[i] = store.Level{Timeline: l.Timeline, LSN: min(l.LSN, lsn)}
+	}
+	return out
+}
