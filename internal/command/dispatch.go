@@ -157,6 +157,9 @@ func (d *Dispatcher) call(ctx context.Context, rq *Request, b *bsonx.Builder) (e
 		}
 	}()
 	if rq.Spec.Flags&(Write|DDL) != 0 {
+		if err := rq.unblocked(); err != nil {
+			return err
+		}
 		if err := d.services.fsyncLock.wait(ctx); err != nil {
 			return err
 		}

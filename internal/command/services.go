@@ -62,15 +62,16 @@ type Services struct {
 	// defaultBranch tells a project's default branch.
 	defaultBranch func(project string) string
 
-	cluster     *clusterParams
-	concerns    defaultConcerns
-	profiles    profiles
-	fsyncLock   fsyncLock
-	plans       planCache
-	uses        indexUses
-	failPoints  failPoints
-	quiesce     chan struct{}
-	quiesceOnce sync.Once
+	cluster       *clusterParams
+	concerns      defaultConcerns
+	profiles      profiles
+	fsyncLock     fsyncLock
+	writesBlocked atomic.Bool // setUserWriteBlockMode
+	plans         planCache
+	uses          indexUses
+	failPoints    failPoints
+	quiesce       chan struct{}
+	quiesceOnce   sync.Once
 }
 
 // Host says where and as what the server runs.

@@ -342,6 +342,7 @@ const (
 	UnsupportedOpQueryCommand                                   Code = 352
 	CannotConvertIndexToUnique                                  Code = 359
 	CollectionUUIDMismatch                                      Code = 361
+	UserWritesBlocked                                           Code = 371
 	ReauthenticationRequired                                    Code = 391
 	SocketException                                             Code = 9001
 	RecvStaleConfig                                             Code = 9996
@@ -705,6 +706,7 @@ var names = map[Code]string{
 	CannotConvertIndexToUnique:                                  "CannotConvertIndexToUnique",
 	SearchNotEnabled:                                            "SearchNotEnabled",
 	CollectionUUIDMismatch:                                      "CollectionUUIDMismatch",
+	UserWritesBlocked:                                           "UserWritesBlocked",
 	ReauthenticationRequired:                                    "ReauthenticationRequired",
 	SocketException:                                             "SocketException",
 	RecvStaleConfig:                                             "RecvStaleConfig",

@@ -30,7 +30,10 @@ type graphStage struct {
 
 func parseGraphLookup(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 	if arg.Type != bsonx.Object {
-		return nil, errcode.New(40327, "the $graphLookup stage specification must be an object, but found %s", bsonx.TypeName(arg.Type))
+		return nil, errcode.New(errcode.FailedToParse, "the $graphLookup stage specification must be an object, but found %s", bsonx.TypeName(arg.Type))
+	}
+	if bsonx.IsMissing(bsonx.Lookup(arg.Data, "from")) { // looked at before all other options
+		return nil, errcode.New(errcode.FailedToParse, "missing 'from' option to $graphLookup stage specification: %s", exec.Format(arg))
 	}
 	s := &graphStage{named: name("$graphLookup", arg), pc: pc, maxDepth: math.MaxInt64}
 	for it := bsonx.NewIter(s.spec.Data); it.Next(); {
