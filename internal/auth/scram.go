@@ -133,6 +133,10 @@ func (c *Conversation) step(payload []byte) ([]byte, error) {
 	return []byte(out), nil
 }
 
+// Unsuited reports whether the user is there but has no credentials for the
+// mechanism.
+func (c *Conversation) Unsuited() bool { return c.user == nil && c.s.User(c.name) != nil }
+
 // Name is the user that the client says it is.
 func (c *Conversation) Name() Name { return c.name }
 

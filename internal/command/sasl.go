@@ -193,6 +193,10 @@ func (rq *Request) speculate(b *bsonx.Builder, d bsonx.Doc) {
 		if payload, err = saslPayload(bsonx.Lookup(d, "payload")); err == nil {
 			skip := bsonx.Truthy(bsonx.Lookup(objectOf(bsonx.Lookup(d, "options")), "skipEmptyExchange"))
 			err = rq.saslStart(reply, mech, db, payload, skip)
+			if c := rq.Conn.Auth.conversation; err == nil && c.Unsuited() {
+				rq.Conn.Auth.conversation = nil // the client goes on with a mechanism that the hello lists
+				return
+			}
 		}
 	case "authenticate":
 		err = rq.authenticate(reply, mech, user, "$external")
