@@ -17,7 +17,8 @@ import (
 // Fail points let a test make commands fail, so that drivers' own suites can see
 // how they recover. They are there only when the server was started with the
 // parameter enableTestCommands. Of MongoDB's many, those are known that drivers'
-// suites use: failCommand, and two that fail a getMore or a retryable write alone.
+// suites use: failCommand, and two that fail a getMore or a retryable write alone;
+// and disablePipelineOptimization, with which a pipeline runs as it is written.
 
 var configureFailPointCommand = &Spec{
 	Name: "configureFailPoint",
@@ -34,10 +35,16 @@ type failPoints struct {
 	// effect on getMore; write is onPrimaryTransactionalWrite, which takes effect on
 	// retryable writes and statements of transactions.
 	command, getMore, write failPoint
+	// pipelines is disablePipelineOptimization, which is on or off.
+	pipelines failPoint
 }
 
+// unoptimized reports whether pipelines and expressions run as they are written.
+func (f *failPoints) unoptimized() bool { return f.pipelines.on.Load() }
+
 func (f *failPoints) named(name string) *failPoint {
-	return map[string]*failPoint{"failCommand": &f.command, "failGetMoreAfterCursorCheckout": &f.getMore, "onPrimaryTransactionalWrite": &f.write}[name]
+	return map[string]*failPoint{"failCommand": &f.command, "failGetMoreAfterCursorCheckout": &f.getMore, "onPrimaryTransactionalWrite": &f.write,
+		"disablePipelineOptimization": &f.pipelines}[name]
 }
 
 // take returns the data of the fail point that takes effect on the request, if

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -11,6 +12,7 @@ import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/stage"
 )
 
 // param is a server parameter: its default value and when it can be set.
@@ -86,6 +88,7 @@ func defaultParams() []param {
 		{"featureCompatibilityVersion", fcv("8.2"), never},
 		{"indexMaxNumGeneratedKeysPerDocument", num(100_000), atStart},
 		{"internalDocumentSourceGroupMaxMemoryBytes", long(100 << 20), both},
+		{"internalDocumentSourceSetWindowFieldsMaxMemoryBytes", long(100 << 20), both},
 		{"internalQueryFacetBufferSizeBytes", num(100 << 20), both},
 		{"internalQueryFrameworkControl", str("trySbeRestricted"), both},
 		{"internalQueryMaxAddToSetBytes", num(100 << 20), both},
@@ -137,6 +140,14 @@ func (p *Params) Int64(name string) int64 { return idl.ToInt64(p.Get(name)) }
 
 // Bool returns a boolean parameter.
 func (p *Params) Bool(name string) bool { return bsonx.Truthy(p.Get(name)) }
+
+// memory is what blocking stages may hold.
+func (p *Params) memory(allowDisk bool) stage.Memory {
+	return stage.Memory{AllowDiskUse: allowDisk, TempDir: os.TempDir(),
+		MaxBytes: p.Int64("internalDocumentSourceGroupMaxMemoryBytes"),
+		Sort:     p.Int64("internalQueryMaxBlockingSortMemoryUsageBytes"),
+		Window:   p.Int64("internalDocumentSourceSetWindowFieldsMaxMemoryBytes")}
+}
 
 func (p *Params) find(name string) int {
 	i, ok := slices.BinarySearchFunc(p.rows, name, func(r param, n string) int {

@@ -2,7 +2,6 @@ package command
 
 import (
 	"context"
-	"os"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/collate"
@@ -56,7 +55,7 @@ func (s *source) newQuery(ctx context.Context, t *target, collation, let bsonx.D
 		Collation:   q.coll,
 		Interrupt:   func() error { return exec.Interrupted(ctx) },
 	}
-	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll})
+	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll, NoFolding: q.src.sv.failPoints.unoptimized()})
 	return q, q.let(let)
 }
 
@@ -68,7 +67,7 @@ func (q *query) setCollation(c bsonx.Collator) {
 	eq.Collation = c
 	q.q = &eq
 	if len(q.vars) == 0 {
-		q.scope = expr.NewScope(expr.ScopeOptions{Collation: c})
+		q.scope = expr.NewScope(expr.ScopeOptions{Collation: c, NoFolding: q.src.sv.failPoints.unoptimized()})
 	}
 }
 
@@ -124,13 +123,13 @@ func (q *query) filter(d bsonx.Doc) (*match.Filter, error) {
 // open is the context that pipeline stages run in.
 func (q *query) open(ns stage.Namespace) *stage.OpenContext {
 	return &stage.OpenContext{Query: q.q, Vars: q.vars, Collections: &collections{q}, NS: ns,
-		Memory: stage.Memory{AllowDiskUse: q.allowDisk, TempDir: os.TempDir()}}
+		Memory: q.src.sv.Params.memory(q.allowDisk)}
 }
 
 // parse is the context that pipelines are parsed in.
 func (q *query) parse(ns stage.Namespace) *stage.ParseContext {
 	return &stage.ParseContext{NS: ns, Scope: q.scope, Collation: q.coll, Transaction: q.src.about.inTxn,
-		APIStrict: q.src.about.apiStrict, ReadConcern: q.src.about.readConcern}
+		APIStrict: q.src.about.apiStrict, Plain: q.src.sv.failPoints.unoptimized(), ReadConcern: q.src.about.readConcern}
 }
 
 // reader answers the planner's questions from a view.

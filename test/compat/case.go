@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/test/ejson"
 )
 
 // testCase is one recorded case: steps to send, and what must hold on replies.
@@ -76,7 +77,7 @@ func loadFile(out []testCase, path string, run *regexp.Regexp) ([]testCase, erro
 }
 
 func parseCase(family string, line []byte) (testCase, error) {
-	v, err := parseEJSON(line)
+	v, err := ejson.Parse(line)
 	if err != nil {
 		return testCase{}, err
 	}

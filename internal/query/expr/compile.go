@@ -169,6 +169,9 @@ func compileAll(vals []bsonx.Value, sc *Scope) ([]Expr, error) {
 // foldIf replaces e by its value if all that it depends on (nil entries are
 // left out arguments) is constant.
 func foldIf(e Expr, deps []Expr, sc *Scope) (Expr, error) {
+	if sc.shared.NoFolding {
+		return e, nil
+	}
 	for _, d := range deps {
 		if d == nil {
 			continue

@@ -14,6 +14,8 @@ type ScopeOptions struct {
 	// NoNow refuses $$NOW, for the commands that have none in MongoDB: count,
 	// distinct, listCollections, listDatabases.
 	NoNow bool
+	// NoFolding leaves constant parts to be evaluated for each document.
+	NoFolding bool
 	// JavaScript allows $function and $accumulator.
 	JavaScript bool
 }

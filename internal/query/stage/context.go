@@ -57,6 +57,9 @@ type ParseContext struct {
 type Memory struct {
 	// MaxBytes is what one blocking stage may hold, in bytes; 0 means 100 MiB.
 	MaxBytes int64
+	// Sort and Window are what $sort and $setWindowFields may hold, in bytes, when
+	// that is not MaxBytes; 0 means MaxBytes.
+	Sort, Window int64
 	// AllowDiskUse lets a stage that reaches MaxBytes go on on disk; otherwise
 	// it fails with QueryExceededMemoryLimitNoDiskUseAllowed.
 	AllowDiskUse bool

@@ -49,7 +49,7 @@ type sorted struct {
 const entryOverhead = 96
 
 func newSorter(oc *OpenContext, o sorterOptions) *sorter {
-	return &sorter{o: o, mem: oc.Memory, query: oc.Query}
+	return &sorter{o: o, mem: oc.Memory.of(oc.Memory.Sort), query: oc.Query}
 }
 
 func appendUint64(dst []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(dst, n) }

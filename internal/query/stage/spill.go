@@ -24,6 +24,14 @@ func (m Memory) limit() int64 {
 	return defaultMemory
 }
 
+// of is the memory of a stage that has a limit of its own, if that is not 0.
+func (m Memory) of(own int64) Memory {
+	if own > 0 {
+		m.MaxBytes = own
+	}
+	return m
+}
+
 // errMemory is the error of a stage that may not go on on disk.
 func errMemory(stage string, limit int64) error {
 	return errcode.New(errcode.QueryExceededMemoryLimitNoDiskUseAllowed,

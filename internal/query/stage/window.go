@@ -106,7 +106,7 @@ func (s *windowStage) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, er
 	}
 	ar, err := newArith("$add", "$subtract", "$multiply", "$divide")
 	it.p = &partition{s: s, env: oc.env(s.pc), query: oc.Query, ar: ar,
-		rows: &rowStore{mem: oc.Memory, stage: "$setWindowFields"}}
+		rows: &rowStore{mem: oc.Memory.of(oc.Memory.Window), stage: "$setWindowFields"}}
 	if ar != nil {
 		it.p.arEnv = ar.env(oc.Query)
 	}

@@ -1,4 +1,7 @@
-package main
+// Package ejson reads and writes Extended JSON as the tests have it: every value has
+// one form, and what is not one of the forms of version 2 is an ordinary document,
+// also {"$regex": …} and {"$type": …}, which are operators here.
+package ejson
 
 import (
 	"bytes"
@@ -8,23 +11,35 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/argon-db/argon/internal/bsonx"
 )
 
-// parseEJSON reads one JSON value. Only the canonical forms of Extended JSON v2
-// stand for values of their own; every other object is a document in the order
-// of its fields, {"$regex": …} and {"$type": …} included.
-func parseEJSON(data []byte) (bsonx.Value, error) {
+// Parse reads one JSON value. The canonical forms of Extended JSON v2 stand for
+// values of their own, and a $date may be ISO 8601 text; a number with neither a
+// point nor an exponent is an int or, if it is too large, a long, others are
+// doubles. Every other object is a document in the order of its fields.
+func Parse(data []byte) (bsonx.Value, error) {
+	v, rest, err := Next(data)
+	if err == nil && len(bytes.TrimSpace(rest)) > 0 {
+		err = fmt.Errorf("more after the value: %s", rest)
+	}
+	return v, err
+}
+
+// Next is Parse for the first of several values; rest is what follows it.
+func Next(data []byte) (v bsonx.Value, rest []byte, err error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	n, err := readNode(dec)
 	if err != nil {
-		return bsonx.Value{}, err
+		return bsonx.Value{}, nil, err
 	}
-	return n.value()
+	v, err = n.value()
+	return v, data[dec.InputOffset():], err
 }
 
 // node is a JSON value that keeps the order of an object's fields.
@@ -104,9 +119,12 @@ func (n node) value() (bsonx.Value, error) {
 		return bsonx.BoolValue(s), nil
 	case string:
 		return bsonx.StringValue(s), nil
-	case json.Number: // only inside of expectations such as "step"
-		if i, err := strconv.ParseInt(string(s), 10, 32); err == nil {
-			return bsonx.Int32Value(int32(i)), nil
+	case json.Number:
+		if i, err := strconv.ParseInt(string(s), 10, 64); err == nil {
+			if i == int64(int32(i)) {
+				return bsonx.Int32Value(int32(i)), nil
+			}
+			return bsonx.Int64Value(i), nil
 		}
 		f, err := s.Float64()
 		return bsonx.DoubleValue(f), err
@@ -234,6 +252,10 @@ func readOID(n node) (bsonx.Value, bool, error) {
 
 func readDate(n node) (bsonx.Value, bool, error) {
 	inner := n.items[0]
+	if text, ok := inner.scalar.(string); ok && inner.kind == 's' {
+		t, err := time.Parse(time.RFC3339Nano, text)
+		return bsonx.DateValue(t.UnixMilli()), err == nil, err
+	}
 	s, ok := inner.str("$numberLong")
 	if !ok {
 		return bsonx.Value{}, false, nil
