@@ -321,6 +321,7 @@ func (s *Service) edit(ctx context.Context, projectName, name string, f func(*pr
 	delete(p.branches, old.name)
 	p.add(&nb)
 	p.refresh1(&nb)
+	s.names.Add(1)
 	i := s.info(p, &nb)
 	s.mu.Unlock()
 	i.HeadLSN = max(i.HeadLSN, s.activity.last(nb.tl.id))

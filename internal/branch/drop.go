@@ -2,6 +2,7 @@ package branch
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -89,7 +90,7 @@ func (s *Service) drop(ctx context.Context, p *project, gone []*branch) ([]strin
 	defer tx.Abort()
 	var names []string
 	for _, b := range gone {
-		if err := s.leave(ctx, tx, b.tl, OpDropBranch, b.name); err != nil {
+		if err := s.leave(ctx, tx, OpDropBranch, p, b); err != nil {
 			return nil, err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)
@@ -107,6 +108,7 @@ func (s *Service) drop(ctx context.Context, p *project, gone []*branch) ([]strin
 	for _, b := range gone {
 		s.markDeadLine(b.tl, st.LSN)
 	}
+	s.names.Add(1)
 	s.mu.Unlock()
 	return names, s.sweep(ctx)
 }
@@ -246,13 +248,23 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 func (s *Service) sweepable() ([]Timeline, error) {
 	oldest := s.txns.OldestSnapshot()
 	s.mu.RLock()
+	dead := maps.Clone(s.dead)
+	s.mu.RUnlock()
 	var gone []Timeline
-	for id, since := range s.dead {
-		if since <= oldest {
+	drains := map[Timeline]bool{} // those that wait for readers, and what these see through them
+	for id, since := range dead {
+		switch {
+		case s.draining(id, since):
+			s.mu.RLock()
+			for tl := s.timelines[id]; tl != nil; tl = tl.parent {
+				drains[tl.id] = true
+			}
+			s.mu.RUnlock()
+		case since <= oldest:
 			gone = append(gone, id)
 		}
 	}
-	s.mu.RUnlock()
+	gone = slices.DeleteFunc(gone, func(id Timeline) bool { return drains[id] })
 	kept, err := s.basesOf(gone)
 	return slices.DeleteFunc(gone, func(id Timeline) bool { return kept[id] }), err
 }
@@ -281,6 +293,7 @@ func (s *Service) sweep(ctx context.Context) error {
 		delete(s.owners, id)
 		s.catalog.Forget(id)
 	}
+	s.names.Add(1)
 	return nil
 }
 

@@ -110,7 +110,7 @@ func (s *Service) DeleteProject(ctx context.Context, name string) error {
 	defer tx.Abort()
 	tx.PutControl(projectKey(name), nil)
 	for _, b := range p.branches {
-		if err := s.leave(ctx, tx, b.tl, OpDropProject, b.name); err != nil {
+		if err := s.leave(ctx, tx, OpDropProject, p, b); err != nil {
 			return err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)
@@ -126,6 +126,7 @@ func (s *Service) DeleteProject(ctx context.Context, name string) error {
 	delete(s.projects, name)
 	delete(s.folded, strings.ToLower(name))
 	delete(s.byID, p.id)
+	s.names.Add(1)
 	s.markDeadLocked(st.LSN)
 	s.mu.Unlock()
 	return s.sweep(ctx)
@@ -181,15 +182,15 @@ const gateWait = 5 * time.Second
 
 // leave tells the log and the writers of a timeline that its branch points to it
 // no more.
-func (s *Service) leave(ctx context.Context, tx *txn.Txn, tl *timeline, op, branch string) error {
+func (s *Service) leave(ctx context.Context, tx *txn.Txn, op string, p *project, b *branch) error {
 	wait, cancel := context.WithTimeout(ctx, gateWait)
 	defer cancel()
-	if err := tx.Retire(wait, tl.id); err != nil {
+	if err := tx.Retire(wait, b.tl.id); err != nil {
 		if ctx.Err() == nil && (wait.Err() != nil || txn.IsStale(err)) {
-			return errcode.New(errcode.LockTimeout, "branch '%s' has open transactions; end them, or try again", branch)
+			return errcode.New(errcode.LockTimeout, "branch '%s' has open transactions; end them, or try again", b.name)
 		}
 		return err
 	}
-	tx.LogDDL(tl.id, 0, changeOf(op, branch).Encode())
+	tx.LogDDL(b.tl.id, 0, leaving(op, p, b).Encode())
 	return nil
 }

@@ -99,7 +99,7 @@ func (s *Service) commitsSince(levels []Level, since LSN) (n int64, err error) {
 func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN, toTL *timeline, o RestoreOptions) (*Restored, error) {
 	tx := s.txns.Begin(txn.Options{})
 	defer tx.Abort()
-	if err := s.leave(ctx, tx, b.tl, OpRestore, b.name); err != nil {
+	if err := s.leave(ctx, tx, OpRestore, p, b); err != nil {
 		return nil, err
 	}
 	now := s.store.Visible().LSN // nobody writes to the branch from here on
@@ -151,6 +151,7 @@ func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN,
 	p.refresh1(&nb)
 	p.refresh1(bb)
 	s.markDeadLine(b.tl, st.LSN)
+	s.names.Add(1)
 	i, j := s.info(p, &nb), s.info(p, bb)
 	return &Restored{Preview: pv, Branch: &i, Backup: &j}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/argon-db/argon/internal/catalog"
@@ -50,6 +51,8 @@ type Service struct {
 
 	owners   owners
 	activity tracker
+	names    atomic.Uint64 // see Names
+	reads    func(Timeline, LSN) bool
 }
 
 // Open reads the control records of a store.

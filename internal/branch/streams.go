@@ -1,7 +1,11 @@
 package branch
 
 import (
+	"time"
+
+	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/wal"
 )
 
 // Changes of branches in the log, with the branch's name. A timeline that a
@@ -25,6 +29,28 @@ func Leaves(ch catalog.Change) bool {
 	return false
 }
 
+// Left returns the database that a timeline was until a change that Leaves.
+func Left(ch catalog.Change) string {
+	db, _ := bsonx.Lookup(ch.Detail, "db").StringValueOK()
+	return db
+}
+
+// leaving describes a change with which a branch leaves its timeline.
+func leaving(op string, p *project, b *branch) catalog.Change {
+	ch := changeOf(op, b.name)
+	d := bsonx.NewDoc(nil)
+	d.String("db", dbName(p.name, b.name, b.id == p.def))
+	ch.Detail = d.Done()
+	return ch
+}
+
+func dbName(project, branch string, def bool) string {
+	if def {
+		return project
+	}
+	return project + "~" + branch
+}
+
 // Holder is where a timeline belongs.
 type Holder struct {
 	Project string // "" when it is gone
@@ -33,6 +59,14 @@ type Holder struct {
 	Default bool // of the branch
 	// Levels are the timeline's at head; nil when it is gone.
 	Levels []Level
+}
+
+// DB returns the database that the timeline is; "" when none is it any more.
+func (h Holder) DB() string {
+	if h.Branch == "" {
+		return ""
+	}
+	return dbName(h.Project, h.Branch, h.Default)
 }
 
 // Holder returns where a timeline belongs now.
@@ -57,14 +91,57 @@ func (s *Service) Holder(id Timeline) Holder {
 	return h
 }
 
-// HistoryLost reports whether changes of a branch after an LSN may no longer be
-// there.
-func (s *Service) HistoryLost(r *Ref, after LSN) (bool, error) {
-	if !r.Exists {
-		return false, nil
+// Names is a number that is another one after each change of what a known
+// timeline's Holder is.
+func (s *Service) Names() uint64 { return s.names.Load() }
+
+// Successor returns what a commit put in the place of a timeline that a branch
+// left with it: another timeline, or 0. left is false when no branch left it.
+func Successor(rec *wal.Record, id Timeline) (next Timeline, left bool, err error) {
+	var name string
+	for i := range rec.Ops {
+		op := &rec.Ops[i]
+		if op.Kind != wal.DDL {
+			continue
+		}
+		ch, ok, err := catalog.DecodeChange(op.Key)
+		switch {
+		case err != nil:
+			return 0, false, err
+		case ok && op.Timeline == id && Leaves(ch):
+			left, name = true, ch.Name
+		case ok && left && string(ch.Op) == OpRestore && ch.To == name:
+			return op.Timeline, true, nil
+		}
 	}
+	return 0, left, nil
+}
+
+// ReadBy sets who knows whether anybody still reads a timeline, which no branch
+// points to since a commit, up to that commit. Such a timeline stays a little
+// longer. Call it before the service is used.
+func (s *Service) ReadBy(reads func(id Timeline, upTo LSN) bool) { s.reads = reads }
+
+// drainTime is how long a timeline waits for its readers.
+const drainTime = time.Minute
+
+// draining reports whether a dead timeline waits for its readers.
+func (s *Service) draining(id Timeline, since LSN) bool {
+	if s.reads == nil || !s.reads(id, since) {
+		return false
+	}
+	st, ok, err := s.store.StampOf(since)
+	return err == nil && ok && s.clock.Now().Sub(st.Wall()) < drainTime
+}
+
+// HistoryLost reports whether what a timeline had after an LSN may no longer be
+// there.
+func (s *Service) HistoryLost(id Timeline, after LSN) (bool, error) {
 	s.mu.RLock()
-	p := s.byID[r.project]
+	var p *project
+	if tl := s.timelines[id]; tl != nil {
+		p = s.byID[tl.project]
+	}
 	s.mu.RUnlock()
 	if p == nil {
 		return false, nil

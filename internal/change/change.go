@@ -26,7 +26,9 @@ type Service struct {
 
 // New returns a service over the data.
 func New(m *txn.Manager, c *catalog.Catalog, b *branch.Service) *Service {
-	return &Service{store: m.Store(), txns: m, catalog: c, branches: b, hub: newHub(m.Store())}
+	s := &Service{store: m.Store(), txns: m, catalog: c, branches: b, hub: newHub(m.Store())}
+	b.ReadBy(s.hub.behind)
+	return s
 }
 
 // Open opens a stream on a collection, on a database (coll is ""), or, with
@@ -97,7 +99,7 @@ func (st *Stream) start(split bool) error {
 			return err
 		}
 	case st.spec.startAt != 0:
-		at, err := st.s.store.AtTimestamp(st.spec.startAt - 1)
+		at, err := st.s.store.AtTimestamp(st.spec.startAt - 1) // what is at that time is seen
 		if err != nil {
 			return err
 		}
@@ -140,23 +142,45 @@ func (st *Stream) resume(t token, split bool) error {
 // when it has the token's event, and otherwise the one that the branch has left
 // since, whose end is an invalidation.
 func (st *Stream) followToken(t token) error {
-	if st.spec.Cluster || t.timeline == 0 || t.fromInvalidate() {
+	if st.spec.Cluster || t.timeline == 0 {
 		return nil
 	}
+	id := t.timeline
+	if t.fromInvalidate() {
+		next, left, err := st.s.successor(t)
+		switch {
+		case err != nil:
+			return err
+		case left && next == 0: // the branch was dropped: what has its name now is another one
+			return nil
+		case left:
+			id = next
+		}
+	}
 	for _, l := range st.levels {
-		if l.Timeline == t.timeline && t.lsn <= l.LSN {
+		if l.Timeline == id && t.lsn <= l.LSN {
 			return nil
 		}
 	}
-	h := st.s.branches.Holder(t.timeline)
+	h := st.s.branches.Holder(id)
 	if h.Branch != "" || h.Project != "" && h.Project != st.ref.Project {
 		return errNotFound(t)
 	}
-	st.timeline, st.levels = t.timeline, h.Levels
+	st.timeline, st.levels = id, h.Levels
 	if h.Levels == nil {
-		st.levels = []store.Level{{Timeline: t.timeline, LSN: store.Head}}
+		st.levels = []store.Level{{Timeline: id, LSN: store.Head}}
 	}
 	return nil
+}
+
+// successor returns what took the place of the timeline of an invalidation's
+// token, if a branch has left it then: another timeline, or 0.
+func (s *Service) successor(t token) (next wal.Timeline, left bool, err error) {
+	rec, ok, err := s.store.RecordOf(t.lsn)
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	return branch.Successor(rec, t.timeline)
 }
 
 func errNotFound(t token) error {
@@ -189,7 +213,7 @@ func (st *Stream) checkHistory() error {
 	if st.spec.Cluster {
 		lost, err = st.s.branches.AnyHistoryLost(seen)
 	} else {
-		lost, err = st.s.branches.HistoryLost(st.ref, seen)
+		lost, err = st.s.branches.HistoryLost(st.timeline, seen)
 	}
 	if lost || err != nil {
 		return errLost(err)

@@ -95,6 +95,10 @@ func (st *Stream) document(b *bsonx.Builder, it *item) error {
 		}
 		key = now
 	}
+	// Looked at after the images were read: what is collected from here on was there.
+	if lost, err := st.s.branches.HistoryLost(it.timeline, it.lsn-1); lost || err != nil {
+		return errLost(err)
+	}
 	if key == nil || it.kind == wal.Update && before == nil {
 		return errLost(nil)
 	}

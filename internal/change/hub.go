@@ -17,10 +17,12 @@ type hub struct {
 	mu       sync.Mutex
 	stop     context.CancelFunc // of the running loop; nil when there is none
 	scanned  wal.Stamp          // everything up to here has been told
-	byLine   map[wal.Timeline]map[*waiter]struct{}
-	all      map[*waiter]struct{}
-	homeless map[*waiter]struct{} // of projects that do not exist: told of every change of a catalog
+	byLine   map[wal.Timeline]map[wal.CollectionID]waiters
+	all      waiters
+	homeless waiters // of projects that do not exist: told of every change of a catalog
 }
+
+type waiters map[*waiter]struct{}
 
 // What a waiter waits for on its timelines, besides changes of the catalog.
 const (
@@ -32,13 +34,14 @@ const (
 type waiter struct {
 	ch   chan struct{} // has a token when told
 	told bool
+	busy bool // has operations of which its reader has not seen the events
 	coll wal.CollectionID
 	line wal.Timeline
-	in   map[*waiter]struct{} // the set that it is in
+	in   waiters // the set that it is in; nil for none
 }
 
 func newHub(s *store.Store) *hub {
-	return &hub{store: s, byLine: map[wal.Timeline]map[*waiter]struct{}{}, all: map[*waiter]struct{}{}, homeless: map[*waiter]struct{}{}}
+	return &hub{store: s, byLine: map[wal.Timeline]map[wal.CollectionID]waiters{}, all: waiters{}, homeless: waiters{}}
 }
 
 // join adds a waiter for a timeline (0: none yet) or for all. It is told at once.
@@ -53,17 +56,32 @@ func (h *hub) join(w *waiter, line wal.Timeline, all bool) {
 	h.leaveSet(w)
 	switch {
 	case all:
-		w.in = h.all
+		h.enter(w, h.all)
 	case line == 0:
-		w.in = h.homeless
+		h.enter(w, h.homeless)
 	default:
-		if h.byLine[line] == nil {
-			h.byLine[line] = map[*waiter]struct{}{}
-		}
-		w.in, w.line = h.byLine[line], line
+		h.enterLine(w, line, anyCollection)
 	}
-	w.in[w] = struct{}{}
 	w.told = true
+}
+
+func (h *hub) enter(w *waiter, set waiters) {
+	w.in = set
+	set[w] = struct{}{}
+}
+
+// enterLine lets a waiter wait for a timeline.
+func (h *hub) enterLine(w *waiter, line wal.Timeline, coll wal.CollectionID) {
+	m := h.byLine[line]
+	if m == nil {
+		m = map[wal.CollectionID]waiters{}
+		h.byLine[line] = m
+	}
+	if m[coll] == nil {
+		m[coll] = waiters{}
+	}
+	w.line, w.coll = line, coll
+	h.enter(w, m[coll])
 }
 
 func (h *hub) leaveSet(w *waiter) {
@@ -71,10 +89,20 @@ func (h *hub) leaveSet(w *waiter) {
 		return
 	}
 	delete(w.in, w)
-	if w.line != 0 && len(w.in) == 0 {
-		delete(h.byLine, w.line)
+	if m := h.byLine[w.line]; m != nil && len(w.in) == 0 {
+		if delete(m, w.coll); len(m) == 0 {
+			delete(h.byLine, w.line)
+		}
 	}
 	w.in, w.line = nil, 0
+}
+
+// watch changes what a waiter on a timeline waits for.
+func (h *hub) watch(w *waiter, coll wal.CollectionID) {
+	if line := w.line; line != 0 && w.coll != coll {
+		h.leaveSet(w)
+		h.enterLine(w, line, coll)
+	}
 }
 
 // leave removes a waiter; the last one ends the loop.
@@ -97,7 +125,8 @@ func (h *hub) take(w *waiter) (told bool, upTo wal.Stamp) {
 	if !w.told {
 		return false, h.scanned
 	}
-	w.told, w.coll = false, anyCollection
+	w.told, w.busy = false, true
+	h.watch(w, anyCollection)
 	select {
 	case <-w.ch:
 	default:
@@ -109,8 +138,34 @@ func (h *hub) take(w *waiter) (told bool, upTo wal.Stamp) {
 // since take stays so.
 func (h *hub) narrow(w *waiter, coll wal.CollectionID) {
 	h.mu.Lock()
-	w.coll = coll
+	h.watch(w, coll)
 	h.mu.Unlock()
+}
+
+// rest notes that the reader has seen the events of all that was read.
+func (h *hub) rest(w *waiter) {
+	h.mu.Lock()
+	w.busy = false
+	h.mu.Unlock()
+}
+
+// behind reports whether a stream on a timeline, or on all, still has to read it
+// up to a commit.
+func (h *hub) behind(line wal.Timeline, lsn wal.LSN) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	sets := []waiters{h.all}
+	for _, set := range h.byLine[line] {
+		sets = append(sets, set)
+	}
+	for _, set := range sets {
+		for w := range set {
+			if w.told || w.busy || h.scanned.LSN < lsn {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // again lets the next take be told.
@@ -181,31 +236,35 @@ func (h *hub) read(from, to wal.LSN) (map[touch]struct{}, error) {
 // deliver tells the waiters; all of them when the log could not be read, so that
 // they find the error themselves.
 func (h *hub) deliver(touched map[touch]struct{}, everyone bool) {
-	if len(touched) > 0 || everyone {
-		for w := range h.all {
-			h.tell(w)
+	if everyone {
+		for line := range h.byLine {
+			h.tellLine(line)
 		}
+		h.tellSet(h.homeless)
+	}
+	if len(touched) > 0 || everyone {
+		h.tellSet(h.all)
 	}
 	for t := range touched {
-		for w := range h.byLine[t.line] {
-			if t.coll == 0 || w.coll == anyCollection || w.coll == t.coll {
-				h.tell(w)
-			}
-		}
 		if t.coll == 0 {
-			for w := range h.homeless {
-				h.tell(w)
-			}
+			h.tellLine(t.line)
+			h.tellSet(h.homeless)
+			continue
 		}
+		m := h.byLine[t.line]
+		h.tellSet(m[t.coll])
+		h.tellSet(m[anyCollection])
 	}
-	if everyone {
-		for _, set := range h.byLine {
-			for w := range set {
-				h.tell(w)
-			}
-		}
-		for w := range h.homeless {
-			h.tell(w)
-		}
+}
+
+func (h *hub) tellSet(set waiters) {
+	for w := range set {
+		h.tell(w)
+	}
+}
+
+func (h *hub) tellLine(line wal.Timeline) {
+	for _, set := range h.byLine[line] {
+		h.tellSet(set)
 	}
 }

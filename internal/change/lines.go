@@ -8,51 +8,62 @@ import (
 	"github.com/argon-db/argon/internal/wal"
 )
 
-// line is what a stream knows of one timeline: its catalog as of where the stream
-// reads, kept until the next change of it.
+// line is what a stream knows of one timeline: where it belongs, and its catalog
+// as of where the stream reads, kept until the next change of it.
 type line struct {
-	levels  []store.Level
-	db      string // as events name it
+	levels []store.Level
+	db     string // as events name it
+	names  uint64 // the state of the branches' names that db was found in
+	gone   bool   // the timeline was removed with all of its history
+	hidden bool   // users see nothing of it
+
 	loaded  bool
 	byID    map[wal.CollectionID]*catalog.Collection
 	watched wal.CollectionID // of the stream's collection; 0 when there is none
 }
 
-// line returns what is known of a timeline, nil when it is gone or nothing that
-// users see.
+// maxLines is how many timelines a stream of all keeps in memory.
+const maxLines = 1024
+
+// line returns what is known of a timeline.
 func (st *Stream) line(id wal.Timeline) (*line, error) {
-	if l, ok := st.lines[id]; ok {
+	names := st.s.branches.Names()
+	l := st.lines[id]
+	if l != nil && l.names == names {
 		return l, nil
 	}
+	if l == nil {
+		if len(st.lines) >= maxLines {
+			clear(st.lines)
+		}
+		l = &line{}
+		st.lines[id] = l
+	}
 	h := st.s.branches.Holder(id)
-	l := &line{levels: h.Levels, db: st.db}
-	if l.levels == nil {
-		l.levels = []store.Level{{Timeline: id, LSN: store.Head}}
+	l.names, l.db, l.levels, l.gone = names, st.db, h.Levels, h.Levels == nil
+	if l.gone {
+		l.loaded, l.levels = false, []store.Level{{Timeline: id, LSN: store.Head}}
 	}
-	if st.spec.Cluster {
-		name := h.Branch
-		if name == "" {
-			var err error
-			if name, err = st.lastBranch(id); err != nil {
-				return nil, err
-			}
-		}
-		switch {
-		case h.Project == "" || name == "":
-			l = nil
-		case h.Default || h.Branch == "" && name == branch.DefaultBranch:
-			l.db = h.Project
-		default:
-			l.db = h.Project + "~" + name
+	if !st.spec.Cluster {
+		return l, nil
+	}
+	if l.db = h.DB(); l.db == "" {
+		var err error
+		if l.db, err = st.lastDB(id); err != nil {
+			return nil, err
 		}
 	}
-	st.lines[id] = l
+	l.hidden = l.db == "" || internalDB(l.db)
 	return l, nil
 }
 
-// lastBranch returns the name of the branch that has left a timeline, by the last
-// operation of the timeline in the log; "" when there is none.
-func (st *Stream) lastBranch(id wal.Timeline) (string, error) {
+// internalDB reports whether a database is the server's own, whose changes are
+// not shown.
+func internalDB(name string) bool { return name == "admin" || name == "config" || name == "local" }
+
+// lastDB returns the database that a timeline was before its branch left it, by
+// the last operation of the timeline in the log; "" when there is none.
+func (st *Stream) lastDB(id wal.Timeline) (string, error) {
 	it := st.s.store.Log(st.next.lsn, store.Head-1, false)
 	defer it.Close()
 	for it.Next() {
@@ -67,7 +78,7 @@ func (st *Stream) lastBranch(id wal.Timeline) (string, error) {
 				return "", err
 			}
 			if shown && branch.Leaves(ch) {
-				return ch.Name, nil
+				return branch.Left(ch), nil
 			}
 		}
 	}

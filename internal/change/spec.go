@@ -31,8 +31,9 @@ type Spec struct {
 }
 
 // ParseSpec reads the argument of a $changeStream, which the parsing of the
-// pipeline has checked, and its resume token. Errors: as parseToken, and
-// InvalidResumeToken for resumeAfter with the token of an invalidation.
+// pipeline has checked, and its resume token. Errors: as parseToken; 40674 for a
+// token and a time; InvalidResumeToken for resumeAfter with the token of an
+// invalidation.
 func ParseSpec(spec bsonx.Doc) (*Spec, error) {
 	a, err := stage.DecodeChangeStream(spec)
 	if err != nil {
@@ -42,7 +43,7 @@ func ParseSpec(spec bsonx.Doc) (*Spec, error) {
 	modes := map[string]Image{"updateLookup": ImageLookup, "whenAvailable": ImageWhenAvailable, "required": ImageRequired}
 	s.FullDocument, s.BeforeChange = modes[a.String("fullDocument", "")], modes[a.String("fullDocumentBeforeChange", "")]
 	if v := a.Get("startAtOperationTime"); v.Type == bsonx.Timestamp {
-		s.startAt = wal.Timestamp(bsonx.I64(v))
+		s.startAt = max(wal.Timestamp(bsonx.I64(v)), 1) // 0 is the beginning, too
 	}
 	for _, name := range []string{"resumeAfter", "startAfter"} {
 		d := a.Doc(name)
@@ -52,6 +53,9 @@ func ParseSpec(spec bsonx.Doc) (*Spec, error) {
 		t, err := parseToken(d)
 		if err != nil {
 			return nil, err
+		}
+		if s.startAt != 0 {
+			return nil, errcode.New(40674, "Only one type of resume option is allowed, but multiple were found")
 		}
 		if name == "resumeAfter" && t.fromInvalidate() {
 			return nil, errcode.New(errcode.InvalidResumeToken, "Attempting to resume a change stream using 'resumeAfter' is not allowed from an invalidate notification.")

@@ -147,6 +147,9 @@ func (st *Stream) fill(ctx context.Context) (all bool, err error) {
 		if !all {
 			st.s.hub.again(st.w)
 		}
+		if len(st.pending) == 0 {
+			st.s.hub.rest(st.w)
+		}
 	}()
 	now := st.s.store.Visible() // before the project is looked for: what it wrote is after that
 	if !st.spec.Cluster && st.timeline == 0 {
@@ -289,8 +292,11 @@ func (st *Stream) add(it item) {
 func (st *Stream) op(rec *wal.Record, i uint32, tx *txnInfo) error {
 	op := &rec.Ops[i]
 	l, err := st.line(op.Timeline)
-	if err != nil || l == nil {
+	if err != nil {
 		return err
+	}
+	if l.hidden {
+		return nil
 	}
 	it := item{position: position{rec.LSN, i, subEvent}, stamp: rec.Stamp, timeline: op.Timeline, line: l, kind: op.Kind, txn: tx}
 	if op.Kind == wal.DDL {
@@ -300,6 +306,12 @@ func (st *Stream) op(rec *wal.Record, i uint32, tx *txnInfo) error {
 			st.ddl(it)
 		}
 		return err
+	}
+	if l.gone { // for a stream of all a branch that was dropped is only that
+		if st.spec.Cluster {
+			return nil
+		}
+		return errLost(nil)
 	}
 	if err := st.load(l, rec.LSN); err != nil {
 		return err

@@ -108,14 +108,10 @@ func (t token) doc() bsonx.Doc {
 	return b.Done()
 }
 
-// parseToken reads a resume token. Errors: 40648, FailedToParse and
-// InvalidResumeToken, as MongoDB has them.
+// parseToken reads a resume token, whose _data is a string. Errors: FailedToParse,
+// 40649 and InvalidResumeToken, as MongoDB has them.
 func parseToken(d bsonx.Doc) (token, error) {
-	v := bsonx.Lookup(d, "_data")
-	if v.Type != bsonx.String {
-		return token{}, errcode.New(40648, "Bad resume token: _data of missing or of wrong type")
-	}
-	raw, err := hex.DecodeString(string(bsonx.Str(v)))
+	raw, err := hex.DecodeString(string(bsonx.Str(bsonx.Lookup(d, "_data"))))
 	if err != nil {
 		return token{}, errcode.New(errcode.FailedToParse, "resume token string was not a valid hex string")
 	}

@@ -48,19 +48,38 @@ func DecodeChangeStream(spec bsonx.Doc) (idl.Args, error) {
 	if err := changeStreamSpec.Decode(spec, &a); err != nil {
 		return a, err
 	}
-	given := func(name string) bool { return !bsonx.IsNullish(a.Get(name)) }
-	switch {
-	case given("resumeAfter") && given("startAfter"):
+	given := 0
+	for _, name := range []string{"resumeAfter", "startAfter"} {
+		t := a.Doc(name)
+		if t == nil {
+			continue
+		}
+		given++
+		if err := checkTokenFields(t); err != nil {
+			return a, err
+		}
+	}
+	if given == 2 {
 		return a, errcode.New(50865, "Do not specify both 'resumeAfter' and 'startAfter' in a $changeStream stage")
-	case given("startAtOperationTime") && (given("resumeAfter") || given("startAfter")):
-		return a, errcode.New(40674, "Only one type of resume option is allowed, but multiple were found.")
 	}
 	return a, nil
 }
 
+// checkTokenFields checks the types of a resume token's fields; what they say is
+// the business of whoever made it.
+func checkTokenFields(t bsonx.Doc) error {
+	if bsonx.Lookup(t, "_data").Type != bsonx.String {
+		return errcode.New(40647, "Bad resume token: _data of missing or of wrong type. Expected string, got %s", exec.Format(bsonx.DocValue(t)))
+	}
+	if v := bsonx.Lookup(t, "_typeBits"); v.Type != bsonx.Missing && v.Type != bsonx.Binary {
+		return errcode.New(40648, "Bad resume token: _typeBits of wrong type %s", exec.Format(bsonx.DocValue(t)))
+	}
+	return nil
+}
+
 func parseChangeStream(arg bsonx.Value, pc *ParseContext) ([]Stage, error) {
 	if arg.Type != bsonx.Object {
-		return nil, errcode.New(50808, "$changeStream stage expects a document as argument")
+		return nil, errcode.New(6188500, "$changeStream must take a nested object but found: $changeStream: %s", exec.Format(arg))
 	}
 	if pc.APIStrict && bsonx.Lookup(arg.Data, "showExpandedEvents").Type != bsonx.Missing {
 		return nil, errcode.New(errcode.APIStrictError, "$changeStream does not take showExpandedEvents with 'apiStrict: true' in API Version 1")
