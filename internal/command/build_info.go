@@ -2,7 +2,9 @@ package command
 
 import (
 	"context"
+	"maps"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -100,6 +102,13 @@ var getCmdLineOptsCommand = &Spec{
 		storage := b.OpenDoc("storage")
 		b.String("dbPath", h.Dir)
 		b.Close(storage)
+		if len(h.Parameters) > 0 {
+			set := b.OpenDoc("setParameter")
+			for _, name := range slices.Sorted(maps.Keys(h.Parameters)) {
+				b.String(name, h.Parameters[name])
+			}
+			b.Close(set)
+		}
 		b.Close(at)
 		return nil
 	},

@@ -80,8 +80,10 @@ type Host struct {
 	Hostname string
 	Version  string // Argon's
 	Args     []string
-	Dir      string
-	Listen   string
+	// Parameters are those that were set at start.
+	Parameters map[string]string
+	Dir        string
+	Listen     string
 	// MaxConnections is the server's limit.
 	MaxConnections int64
 }

@@ -104,7 +104,7 @@ func (s *Server) start() error {
 	}
 	s.addr = l.Addr()
 	hostname, _ := os.Hostname()
-	s.services.Host = command.Host{Address: s.addr.String(), Hostname: hostname, Version: version.Argon, Args: s.o.Args,
+	s.services.Host = command.Host{Address: s.addr.String(), Hostname: hostname, Version: version.Argon, Args: s.o.Args, Parameters: s.o.Parameters,
 		Dir: s.o.Dir, Listen: s.o.Listen, MaxConnections: int64(s.o.MaxConnections)}
 	s.wire = server.New(server.Options{Dispatcher: command.NewDispatcher(s.services), Log: s.log, MaxConnections: s.o.MaxConnections, TLS: s.tls()})
 	if err := s.startHTTP(); err != nil {
