@@ -76,8 +76,14 @@ type Sessions struct {
 	clk clock.Clock
 	mu  sync.Mutex
 	m   map[SessionID]*Session
-	// open are the sessions with a transaction in progress, and when that expires.
-	open map[*Session]time.Time
+	// open are the sessions with a transaction in progress.
+	open map[*Session]openTxn
+}
+
+// openTxn is what the registry knows of a transaction in progress.
+type openTxn struct {
+	number           int64
+	started, expires time.Time
 }
 
 // maxSessions is MongoDB's default limit of cached sessions.
@@ -85,7 +91,7 @@ const maxSessions = 1_000_000
 
 // NewSessions returns an empty registry.
 func NewSessions(clk clock.Clock) *Sessions {
-	return &Sessions{clk: clk, m: make(map[SessionID]*Session), open: make(map[*Session]time.Time)}
+	return &Sessions{clk: clk, m: make(map[SessionID]*Session), open: make(map[*Session]openTxn)}
 }
 
 // Use returns the session with that id, which is created when there is none,
@@ -172,6 +178,9 @@ type Info struct {
 	Created, LastUse time.Time
 	// InTxn: a transaction is open and no command runs in it.
 	InTxn bool
+	// TxnNumber and TxnStarted are that transaction's.
+	TxnNumber  int64
+	TxnStarted time.Time
 }
 
 // List returns all sessions.
@@ -181,8 +190,8 @@ func (r *Sessions) List() []Info {
 	out := make([]Info, 0, len(r.m))
 	for id, s := range r.m {
 		info := Info{ID: id, Created: s.Created, LastUse: s.lastUse}
-		if _, info.InTxn = r.open[s]; info.InTxn {
-			info.InTxn = len(s.held) == 0
+		if t, open := r.open[s]; open && len(s.held) == 0 {
+			info.InTxn, info.TxnNumber, info.TxnStarted = true, t.number, t.started
 		}
 		out = append(out, info)
 	}

@@ -97,7 +97,7 @@ func (s *Session) enterNew(st TxnStatement) error {
 	if st.InTxn {
 		s.Txn.Phase, s.Txn.Expires = InProgress, st.Now.Add(st.Life)
 		s.registry.mu.Lock()
-		s.registry.open[s] = s.Txn.Expires
+		s.registry.open[s] = openTxn{st.Number, st.Now, s.Txn.Expires}
 		s.registry.mu.Unlock()
 	}
 	return nil
@@ -159,8 +159,8 @@ func (r *Sessions) ExpireTransactions() (aborted int, busy []SessionID) {
 	now := r.clk.Now()
 	var late []*Session
 	r.mu.Lock()
-	for s, expires := range r.open {
-		if now.After(expires) {
+	for s, t := range r.open {
+		if now.After(t.expires) {
 			late = append(late, s)
 		}
 	}
