@@ -1,14 +1,8 @@
 package crash
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,20 +11,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/argon-db/argon/internal/cli"
 	"github.com/argon-db/argon/internal/fsck"
+	"github.com/argon-db/argon/test/harness"
 	"github.com/argon-db/argon/test/seed"
 )
 
-// asServer in the environment makes the test's own binary the argon command.
-const asServer = "ARGON_TEST_AS_COMMAND"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asServer) != "" {
-		os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { harness.Main(m) }
 
 // TestKill kills the process of a loaded server with SIGKILL, starts it again on
 // the same data, and goes on: every acknowledged count must be there, a write
@@ -39,8 +25,8 @@ func TestKill(t *testing.T) {
 	n := seed.Of(t)
 	rng := rand.New(rand.NewPCG(n, 3))
 	data := t.TempDir()
-	p := startProcess(t, data, "127.0.0.1:0")
-	addr := p.addr
+	p := harness.StartProcess(t, data, "127.0.0.1:0")
+	addr := p.Addr
 	c, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + addr).SetServerSelectionTimeout(20 * time.Second))
 	if err != nil {
 		t.Fatal(err)
@@ -68,10 +54,10 @@ func TestKill(t *testing.T) {
 			}()
 		}
 		time.Sleep(time.Duration(50+rng.IntN(250)) * time.Millisecond)
-		p.kill()
+		p.Kill()
 		stop()
 		wg.Wait()
-		p = startProcess(t, data, addr)
+		p = harness.StartProcess(t, data, addr)
 		for w := range writers {
 			var d struct{ N int }
 			err := coll.FindOne(t.Context(), bson.D{{Key: "_id", Value: w}}).Decode(&d)
@@ -81,7 +67,7 @@ func TestKill(t *testing.T) {
 			acked[w] = d.N // the last write may have been made without its answer
 		}
 	}
-	p.kill()
+	p.Kill()
 	rep, err := fsck.Dir(t.Context(), data, fsck.Options{Problem: func(s string) { t.Error(s) }})
 	if err != nil || rep.Problems > 0 || rep.Documents == 0 {
 		t.Fatalf("fsck: %v, %d problems, %d documents", err, rep.Problems, rep.Documents)
@@ -94,51 +80,4 @@ func countUp(ctx context.Context, coll *mongo.Collection, id, n int) bool {
 	res, err := coll.UpdateOne(ctx, bson.D{{Key: "_id", Value: id}}, bson.D{{Key: "$inc", Value: bson.D{{Key: "n", Value: 1}}}},
 		options.UpdateOne().SetUpsert(n == 1))
 	return err == nil && res.MatchedCount+res.UpsertedCount == 1
-}
-
-type process struct {
-	cmd  *exec.Cmd
-	addr string
-}
-
-// startProcess runs `argon serve` as a process of its own.
-func startProcess(t *testing.T, data, listen string) *process {
-	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer log.Close()
-	cmd := exec.Command(self, "serve", "--dir", data, "--listen", listen, "--http", "")
-	cmd.Env = append(os.Environ(), asServer+"=1")
-	cmd.Stderr = log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := &process{cmd: cmd}
-	t.Cleanup(p.kill)
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		text, _ := os.ReadFile(log.Name())
-		t.Fatalf("the server did not start: %v: %s", err, text)
-	}
-	_, uri, _ := strings.Cut(strings.TrimSpace(line), "mongodb://")
-	if p.addr = strings.TrimSuffix(uri, "/"); p.addr == "" {
-		t.Fatal(fmt.Errorf("the server said %q", line))
-	}
-	return p
-}
-
-// kill ends the process as a power cut would end it, but for the disk's cache.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	_ = p.cmd.Wait()
 }

@@ -3,8 +3,6 @@ package wire_test
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -17,84 +15,16 @@ import (
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/daemon"
 	"github.com/argon-db/argon/test/harness"
-	"github.com/argon-db/argon/test/seed"
 )
-
-// cutter passes bytes between clients and a server, and cuts connections off: in
-// the middle of a reply, so that the client does not know whether its command ran.
-type cutter struct {
-	t    testing.TB
-	l    net.Listener
-	to   string
-	rate float64 // of replies that are lost
-	mu   sync.Mutex
-	rnd  *rand.Rand
-}
-
-func newCutter(t testing.TB, to string, rate float64) *cutter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{t: t, l: l, to: to, rate: rate, rnd: rand.New(rand.NewPCG(seed.Of(t), 1))}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			nc, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go c.serve(nc)
-		}
-	}()
-	return c
-}
-
-func (c *cutter) lose() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.rnd.Float64() < c.rate
-}
-
-func (c *cutter) serve(client net.Conn) {
-	defer func() { _ = client.Close() }()
-	server, err := net.Dial("tcp", c.to)
-	if err != nil {
-		return
-	}
-	defer func() { _ = server.Close() }()
-	go func() {
-		buf := make([]byte, 64<<10)
-		for {
-			n, err := client.Read(buf)
-			if err != nil {
-				_ = server.Close()
-				return
-			}
-			if _, err := server.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-	}()
-	buf := make([]byte, 64<<10)
-	for {
-		n, err := server.Read(buf)
-		if err != nil || c.lose() {
-			return
-		}
-		if _, err := client.Write(buf[:n]); err != nil {
-			return
-		}
-	}
-}
 
 // TestCutConnections counts over connections that lose replies: what the driver
 // retries happens once.
 func TestCutConnections(t *testing.T) {
 	s := harness.Start(t)
-	cut := newCutter(t, s.Addr(), 0.03)
-	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + cut.l.Addr().String() + "/").SetServerSelectionTimeout(5 * time.Second).
+	cut := harness.NewCutter(t, s.Addr())
+	cut.Lose = 0.03
+	cut.Start()
+	client, err := mongo.Connect(options.Client().ApplyURI("mongodb://" + cut.Addr() + "/").SetServerSelectionTimeout(5 * time.Second).
 		SetMaxPoolSize(4).SetServerMonitoringMode(options.ServerMonitoringModePoll))
 	if err != nil {
 		t.Fatal(err)
