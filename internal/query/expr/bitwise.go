@@ -46,6 +46,8 @@ func bitNot(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 		return env.Arena.Int32(^bsonx.I32(v)), nil
 	case v.Type == bsonx.Int64:
 		return env.Arena.Int64(^bsonx.I64(v)), nil
+	case !bsonx.IsNumber(v):
+		return fail(28765, "$bitNot only supports numeric types, not %s", bsonx.TypeName(v.Type))
 	default:
 		return fail(errcode.TypeMismatch, "$bitNot only supports int and long, not %s", bsonx.TypeName(v.Type))
 	}
