@@ -39,7 +39,7 @@ var layers = [][]string{
 	{"internal/query/match"},
 	{"internal/query/expr"},
 	{"internal/query/geo", "internal/query/text", "internal/regex", "internal/dates"},
-	{"internal/branch"},
+	{"internal/branch", "internal/mask"},
 	{"internal/catalog"},
 	{"internal/txn"},
 	{"internal/store"},

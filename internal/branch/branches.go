@@ -22,6 +22,7 @@ type Info struct {
 	Protected     bool
 	Default       bool
 	Note          string
+	Copy          CopyKind // "" for one that shares its history with its parent
 	// By ListBranches only:
 	Depth      int   // how many timelines are below
 	OwnChanges int64 // commits since the fork
@@ -31,7 +32,7 @@ type Info struct {
 // info describes b. Holds s.mu.
 func (s *Service) info(p *project, b *branch) Info {
 	i := Info{Name: b.name, Project: p.name, Timeline: b.tl.id, ForkLSN: b.tl.fork, ForkTime: b.tl.forkTime, HeadLSN: b.tl.fork,
-		Created: b.created, Expires: b.expires, Protected: b.protected, Default: b.id == p.def, Note: b.note}
+		Created: b.created, Expires: b.expires, Protected: b.protected, Default: b.id == p.def, Note: b.note, Copy: b.tl.root().copy}
 	if up := p.byID[b.parent]; up != nil {
 		i.Parent = up.name
 	}
@@ -82,10 +83,7 @@ func (s *Service) CreateBranch(ctx context.Context, projectName, name string, o 
 	}
 	now := s.clock.Now()
 	child := s.fork(p, tl, lsn, Timeline(ids[0]))
-	b := &branch{id: ids[1], name: name, parent: from.id, tl: child, created: now, protected: o.Protected, note: o.Note}
-	if o.TTL > 0 {
-		b.expires = now.Add(o.TTL)
-	}
+	b := o.branch(name, ids[1], from, child, now)
 	if err := s.save(ctx, kv{timelineKey(child.id), child.encode()}, kv{branchKey(p.id, b.id), b.encode()}); err != nil {
 		return Info{}, err
 	}

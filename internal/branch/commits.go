@@ -76,6 +76,12 @@ func (s *Service) Earliest(r *Ref) (LSN, error) {
 	return s.earliest(p)
 }
 
+// Scan walks the rows of a collection in a view, in the order of their keys. Close
+// it.
+func (s *Service) Scan(levels []Level, coll txn.CollectionID) *store.Iter {
+	return s.store.NewIter(levels, store.IterOptions{Space: store.Rows(coll)})
+}
+
 // Rows reads single rows at any point. Not safe for concurrent use; Close it.
 type Rows struct{ r *store.Reader }
 

@@ -228,7 +228,7 @@ func (s *Service) markDeadLocked(since LSN) {
 		}
 	}
 	for id := range s.timelines {
-		if _, known := s.dead[id]; !used[id] && !known {
+		if _, known := s.dead[id]; !used[id] && !known && !s.building[id] {
 			s.dead[id] = since
 		}
 	}

@@ -50,6 +50,7 @@ func (s *Service) CreateProject(ctx context.Context, name string, ifNotExists bo
 	}
 	now, st := s.clock.Now(), s.store.Visible()
 	p = newProject(ids[0], name, now)
+	p.born = st.LSN
 	tl := &timeline{id: Timeline(ids[1]), project: p.id, fork: st.LSN, forkTime: now}
 	tl.levels = tl.headLevels()
 	b := &branch{id: ids[2], name: DefaultBranch, tl: tl, created: now}

@@ -50,6 +50,7 @@ type project struct {
 	name      string
 	created   time.Time
 	retention time.Duration
+	born      LSN // nothing is before it
 	collected LSN // garbage collection has taken what is before
 	def       uint64
 	branches  map[string]*branch
@@ -81,7 +82,8 @@ type timeline struct {
 	// commit is the parent's newest commit at the fork: what the fork has of it.
 	commit   LSN
 	forkTime time.Time
-	levels   []Level // at head
+	levels   []Level  // at head
+	copy     CopyKind // of a first timeline: what it was made of
 }
 
 type tag struct {
@@ -124,6 +126,9 @@ func (tl *timeline) encode() []byte {
 	b.Int64("fork", int64(tl.fork))
 	b.Int64("commit", int64(tl.commit))
 	b.Date("forkTime", tl.forkTime.UnixMilli())
+	if tl.copy != "" {
+		b.String("copy", string(tl.copy))
+	}
 	return b.Done()
 }
 
@@ -175,7 +180,7 @@ func (s *Service) load() error {
 		f := fields{v}
 		id := Timeline(binary.BigEndian.Uint64(k[len(keyTimeline):]))
 		tl := &timeline{id: id, project: uint64(f.num("project")), parentID: Timeline(f.num("parent")),
-			fork: LSN(f.num("fork")), commit: LSN(f.num("commit")), forkTime: f.when("forkTime")}
+			fork: LSN(f.num("fork")), commit: LSN(f.num("commit")), forkTime: f.when("forkTime"), copy: CopyKind(f.str("copy"))}
 		if bsonx.IsMissing(bsonx.Lookup(v, "commit")) {
 			tl.commit = tl.fork
 		}
@@ -194,6 +199,9 @@ func (s *Service) load() error {
 	}
 	for _, tl := range s.timelines {
 		tl.levels = tl.headLevels()
+		if p := s.byID[tl.project]; p != nil && tl.parent == nil && (p.born == 0 || tl.fork < p.born) {
+			p.born = tl.fork
+		}
 	}
 	if err := s.store.ScanControl([]byte(keyBranch), s.loadBranch); err != nil {
 		return err

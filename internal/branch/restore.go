@@ -67,7 +67,9 @@ func (s *Service) restorePoint(ctx context.Context, projectName, name string, o 
 	if err != nil || o.Source == "" {
 		return p, b, lsn, tl, err
 	}
-	_, _, lsn, tl, err = s.origin(ctx, projectName, o.Source, o.At)
+	if _, _, lsn, tl, err = s.origin(ctx, projectName, o.Source, o.At); err == nil {
+		err = sameLine(b, tl)
+	}
 	return p, b, lsn, tl, err
 }
 

@@ -69,6 +69,9 @@ func (s *Service) HistoryInfo(_ context.Context, r *Ref) (History, error) {
 	if err != nil {
 		return h, err
 	}
+	if root := tl.root(); root.copy != "" {
+		first = max(first, root.fork)
+	}
 	last := s.store.Visible()
 	h.EarliestLSN, h.LatestLSN = first, last.LSN
 	h.EarliestTime, h.LatestTime = p.created, last.Wall()
@@ -93,7 +96,7 @@ type Kept struct {
 // gcHorizon is the oldest LSN of a project that collection must leave readable.
 func (s *Service) gcHorizon(p *project) (LSN, error) {
 	s.mu.RLock()
-	window, first := p.retention, max(p.root().fork, p.collected)
+	window, first := p.retention, max(p.born, p.collected)
 	s.mu.RUnlock()
 	if window == Forever {
 		return first, nil

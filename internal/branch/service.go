@@ -47,7 +47,8 @@ type Service struct {
 	folded    map[string]*project // by the name in lower case
 	byID      map[uint64]*project
 	timelines map[Timeline]*timeline
-	dead      map[Timeline]LSN // timelines without use, and since when
+	dead      map[Timeline]LSN  // timelines without use, and since when
+	building  map[Timeline]bool // of copies that are not finished
 
 	owners   owners
 	activity tracker
@@ -58,7 +59,7 @@ type Service struct {
 // Open reads the control records of a store.
 func Open(s *store.Store, m *txn.Manager, c *catalog.Catalog, clk clock.Clock) (*Service, error) {
 	sv := &Service{store: s, txns: m, catalog: c, clock: clk, projects: map[string]*project{}, folded: map[string]*project{},
-		byID: map[uint64]*project{}, timelines: map[Timeline]*timeline{}, dead: map[Timeline]LSN{}, owners: owners{}, activity: tracker{store: s}}
+		byID: map[uint64]*project{}, timelines: map[Timeline]*timeline{}, dead: map[Timeline]LSN{}, building: map[Timeline]bool{}, owners: owners{}, activity: tracker{store: s}}
 	sv.activity.store = s
 	if err := sv.load(); err != nil {
 		return nil, fmt.Errorf("branches: %w", err)
@@ -243,11 +244,17 @@ func (s *Service) resolvePoint(_ context.Context, r *Ref, pt Point) (*Ref, error
 		if tg == nil {
 			return nil, errcode.New(errcode.NamespaceNotFound, "tag '%s' of project '%s' does not exist; listTags shows its tags", pt.Tag, r.Project)
 		}
+		if tg.tl.root() != tl.root() {
+			return nil, errcode.New(errcode.NamespaceNotFound, "tag '%s' of project '%s' is of branch '%s', which shares no history with branch '%s'", pt.Tag, r.Project, tg.branch, r.Branch)
+		}
 		out.LSN, out.Levels = tg.lsn, tg.tl.levelsAt(tg.lsn)
 		return &out, nil
 	}
 	st, err := s.locate(p, pt)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.begins(p, tl, st); err != nil {
 		return nil, err
 	}
 	out.LSN, out.Levels = st, tl.levelsAt(st)
@@ -281,25 +288,12 @@ func (s *Service) locate(p *project, pt Point) (LSN, error) {
 		return 0, err
 	}
 	if st.LSN < first {
-		if root := p.root(); root == nil || first != root.fork || p.collected > root.fork {
+		if first != p.born || p.collected > p.born {
 			return 0, s.outside(p, when.UTC().Format(time.RFC3339Nano), first)
 		}
 		st.LSN = first // within the project's first moments, before anything was written
 	}
 	return st.LSN, nil
-}
-
-// root returns the project's first timeline.
-func (p *project) root() *timeline {
-	b := p.byID[p.def]
-	if b == nil {
-		return nil
-	}
-	tl := b.tl
-	for tl.parent != nil {
-		tl = tl.parent
-	}
-	return tl
 }
 
 // outside is the error for a point that is not in a project's history.
@@ -321,8 +315,7 @@ const horizonEvery = time.Second
 func (s *Service) earliest(p *project) (LSN, error) {
 	now := s.clock.Now()
 	s.mu.RLock()
-	root := p.root()
-	first := max(root.fork, p.collected)
+	first := max(p.born, p.collected)
 	fresh := p.retention == Forever || !p.horizonAt.IsZero() && now.Sub(p.horizonAt) < horizonEvery && !now.Before(p.horizonAt)
 	horizon, window := p.horizon, p.retention
 	s.mu.RUnlock()
@@ -369,6 +362,9 @@ func (s *Service) ResolveAt(_ context.Context, r *Ref, ts txn.Timestamp) (*Ref, 
 	}
 	if r.LSN < st.LSN {
 		st.LSN = r.LSN
+	}
+	if err := s.begins(p, tl, st.LSN); err != nil {
+		return nil, err
 	}
 	out := *r
 	out.ReadOnly, out.LSN, out.Levels = true, st.LSN, tl.levelsAt(st.LSN)

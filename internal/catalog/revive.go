@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"slices"
 
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -23,6 +24,7 @@ func (c *Catalog) Revive(ctx context.Context, v *txn.View, name string, of *Coll
 	}
 	n := of.clone()
 	n.Name, n.Created = name, v.Txn().Snapshot()
+	n.Indexes = slices.DeleteFunc(n.Indexes, func(ix *Index) bool { return ix.Building }) // nobody would finish them
 	if n.Type != TypeView && !whole {
 		n.Indexes, n.nextIndex = n.Indexes[:1], IDIndex+1
 		if newID {

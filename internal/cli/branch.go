@@ -80,12 +80,12 @@ func (a *app) branchShow() *cobra.Command {
 
 func (a *app) branchCreate() *cobra.Command {
 	var t target
-	var from, note string
-	var ttl time.Duration
-	var protected, ifNotExists bool
+	var n newBranch
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Create a branch: instant, whatever the size", Args: exactly(1, "the branch's name"),
-		Example: "  argon branch create dev -p shop\n  argon branch create audit -p shop --from main --at -2h --ttl 24h",
+		Long: "Create a branch. It is instant, whatever the size, unless its data is masked: then the\ndocuments are copied, and the branch shares no history with its parent.",
+		Example: "  argon branch create dev -p shop\n  argon branch create audit -p shop --from main --at -2h --ttl 24h\n" +
+			"  argon branch create test -p shop --mask users.email=fake --mask users.card=redact --mask '*.password=null'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			db, err := t.db()
 			if err != nil {
@@ -95,35 +95,18 @@ func (a *app) branchCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			command := bson.D{{Key: "createBranch", Value: args[0]}}
-			if from != "" {
-				command = append(command, bson.E{Key: "from", Value: from})
-			}
-			if point != nil {
-				command = append(command, bson.E{Key: "at", Value: point})
-			}
-			if ttl != 0 {
-				command = append(command, bson.E{Key: "ttlSeconds", Value: int64(ttl.Seconds())})
-			}
-			if note != "" {
-				command = append(command, bson.E{Key: "note", Value: note})
-			}
-			if protected {
-				command = append(command, bson.E{Key: "protected", Value: true})
-			}
-			if ifNotExists {
-				command = append(command, bson.E{Key: "ifNotExists", Value: true})
+			command, err := n.command(args[0], point)
+			if err != nil {
+				return err
 			}
 			return a.printReply(cmd, db, command, "branch")
 		},
 	}
 	t.projectFlag(cmd)
 	t.pointFlags(cmd)
-	cmd.Flags().StringVar(&from, "from", "", "parent branch (default: the default branch)")
-	cmd.Flags().DurationVar(&ttl, "ttl", 0, "delete the branch after this time")
-	cmd.Flags().StringVar(&note, "note", "", "what the branch is for")
-	cmd.Flags().BoolVar(&protected, "protected", false, "refuse to drop or restore it")
-	cmd.Flags().BoolVar(&ifNotExists, "if-not-exists", false, "a branch that is there already is no error")
+	n.flags(cmd, 0)
+	cmd.Flags().BoolVar(&n.protected, "protected", false, "refuse to drop or restore it")
+	cmd.Flags().BoolVar(&n.ifNotExists, "if-not-exists", false, "a branch that is there already is no error")
 	return cmd
 }
 

@@ -7,7 +7,9 @@ import (
 	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/mask"
 )
 
 var createBranchCommand = &Spec{
@@ -20,6 +22,9 @@ var createBranchCommand = &Spec{
 		idl.Field{Name: "protected", Types: idl.Bool},
 		idl.Field{Name: "note", Types: idl.String},
 		idl.Field{Name: "ifNotExists", Types: idl.Bool},
+		idl.Field{Name: "schemaOnly", Types: idl.Bool},
+		idl.Field{Name: "mask", Types: idl.Object},
+		idl.Field{Name: "maskSecret", Types: idl.String},
 	),
 	Flags:     WriteConcern | Audited,
 	Privilege: onBranch(auth.CreateBranch).and(createBranchNeeds),
@@ -44,8 +49,42 @@ func runCreateBranch(ctx context.Context, rq *Request, reply *bsonx.Builder) err
 			return err
 		}
 	}
-	info, err := rq.Services.Branches.CreateBranch(ctx, project, rq.branchName(), o)
+	create := rq.Services.Branches.CreateBranch
+	if schema := rq.Args.Bool("schemaOnly", false); schema || rq.Args.Has("mask") {
+		if create, err = rq.copier(project, schema, &o); err != nil {
+			return err
+		}
+	}
+	info, err := create(ctx, project, rq.branchName(), o)
 	return rq.replyBranch(reply, "branch", info, err)
+}
+
+// copier returns what makes a branch without its parent's documents, or with
+// masked ones.
+func (rq *Request) copier(project string, schema bool, o *branch.CreateOptions) (func(context.Context, string, string, branch.CreateOptions) (branch.Info, error), error) {
+	if schema && rq.Args.Has("mask") {
+		return nil, errcode.New(errcode.InvalidOptions, "'schemaOnly' makes a branch without documents: there is nothing to mask")
+	}
+	if have, err := rq.Services.Branches.GetBranch(context.Background(), project, rq.branchName()); err == nil && o.IfNotExists {
+		want := branch.CopyMasked
+		if schema {
+			want = branch.CopySchema
+		}
+		if have.Copy != want {
+			return nil, errcode.New(errcode.NamespaceExists, "branch '%s' of project '%s' already exists, and was not made %s", have.Name, project, want)
+		}
+		return func(context.Context, string, string, branch.CreateOptions) (branch.Info, error) { return have, nil }, nil
+	}
+	var rules *mask.Rules
+	if !schema {
+		var err error
+		if rules, err = mask.Compile(rq.Args.Doc("mask"), rq.Args.String("maskSecret", "")); err != nil {
+			return nil, err
+		}
+	}
+	return func(ctx context.Context, project, name string, o branch.CreateOptions) (branch.Info, error) {
+		return rq.Services.merges().Copy(ctx, project, name, rules, o, rq.commitInfo())
+	}, nil
 }
 
 func (rq *Request) replyBranch(reply *bsonx.Builder, key string, info branch.Info, err error) error {

@@ -81,6 +81,9 @@ func (d *diffSpec) ends(ctx context.Context, sv *branch.Service, project string)
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := sv.Related(b, o); err != nil {
+		return nil, nil, err
+	}
 	if d.base == basePoint {
 		return o.Levels, b.Levels, nil
 	}

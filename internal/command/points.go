@@ -103,6 +103,9 @@ func (rq *Request) appendBranch(b *bsonx.Builder, i *branch.Info) {
 	b.Bool("protected", i.Protected)
 	b.Bool("default", i.Default)
 	optionalString(b, "note", i.Note)
+	if i.Copy != "" {
+		b.Bool(string(i.Copy), true)
+	}
 	b.String("uri", rq.branchURI(i))
 }
 

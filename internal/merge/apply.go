@@ -3,7 +3,9 @@ package merge
 import (
 	"context"
 	"errors"
+	"time"
 
+	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -15,8 +17,29 @@ import (
 // errMoved says that the target is not what the plan was made for.
 var errMoved = errors.New("the target has moved")
 
-// maxAttempts bounds how often a merge is planned anew because of others' writes.
-const maxAttempts = 100
+// A merge is planned anew when others write to the target meanwhile. After a few
+// times it keeps them out while it plans and writes; that waits for their open
+// transactions, at most so long.
+const (
+	freeAttempts = 8
+	maxAttempts  = 20
+	shutWait     = 2 * time.Second
+)
+
+// shut keeps the target's writers out for a merge that was overtaken too often.
+func (s *Service) shut(ctx context.Context, target *branch.Ref) (*txn.Txn, error) {
+	ctx, cancel := context.WithTimeout(ctx, shutWait)
+	defer cancel()
+	tx := s.Txns.Begin(txn.Options{})
+	if err := tx.Shut(ctx, target.Timeline); err != nil {
+		tx.Abort()
+		if ctx.Err() != nil && !txn.IsStale(err) {
+			return nil, errMoved
+		}
+		return nil, err
+	}
+	return tx, nil
+}
 
 // retry reports whether a merge has to be planned anew.
 func retry(err error) bool { return errors.Is(err, errMoved) || txn.IsStale(err) }
@@ -38,7 +61,12 @@ type applier struct {
 // adds to the transaction. errMoved and stale errors ask for a new plan; nothing
 // is written then.
 func (p *planner) apply(ctx context.Context, levels []Level, ns string, before func(ctx context.Context, v *txn.View) error) (txn.Stamp, error) {
-	tx := p.Txns.Begin(txn.Options{})
+	tx := p.hold
+	if tx == nil {
+		tx = p.Txns.Begin(txn.Options{})
+	} else {
+		tx.Refresh()
+	}
 	defer tx.Abort()
 	sec, inc := uint32(p.Clock.Now().Unix()), uint32(1)
 	q := &expr.Query{Now: p.Clock.Now().UnixMilli(), ClusterTime: bsonx.TimestampValue(sec, inc),

@@ -46,8 +46,11 @@ func (s *Service) Merge(ctx context.Context, source, target *branch.Ref, o Merge
 	if source.Timeline == target.Timeline && source.Branch == target.Branch {
 		return nil, errcode.New(errcode.BadValue, "branch '%s' cannot be merged into itself", source.Branch)
 	}
-	for range maxAttempts {
-		r, err := s.mergeOnce(ctx, source, target, &o)
+	if err := s.Branches.Related(source, target); err != nil {
+		return nil, err
+	}
+	for n := range maxAttempts {
+		r, err := s.mergeOnce(ctx, source, target, &o, n)
 		if err == nil || !retry(err) {
 			return r, err
 		}
@@ -62,8 +65,8 @@ func (s *Service) Merge(ctx context.Context, source, target *branch.Ref, o Merge
 	return nil, errBusy()
 }
 
-func (s *Service) mergeOnce(ctx context.Context, source, target *branch.Ref, o *MergeOptions) (*Result, error) {
-	p, err := s.planner(&o.Options, target)
+func (s *Service) mergeOnce(ctx context.Context, source, target *branch.Ref, o *MergeOptions, attempt int) (*Result, error) {
+	p, err := s.planner(ctx, &o.Options, target, attempt)
 	if err != nil {
 		return nil, err
 	}

@@ -117,6 +117,7 @@ type planner struct {
 	*Service
 	o       *Options
 	tx      *txn.Txn
+	hold    *txn.Txn // keeps the target's writers out; nil: they may overtake
 	bases   []side
 	source  side
 	target  side
@@ -129,21 +130,42 @@ type planner struct {
 	seed    maphash.Seed
 }
 
-func (s *Service) planner(o *Options, target *branch.Ref) (*planner, error) {
+// planner begins a plan. attempt is how often one was overtaken by others' writes.
+func (s *Service) planner(ctx context.Context, o *Options, target *branch.Ref, attempt int) (*planner, error) {
+	var hold *txn.Txn
+	if attempt >= freeAttempts && !o.DryRun {
+		var err error
+		if hold, err = s.shut(ctx, target); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.newPlanner(o, target, hold)
+	if err != nil && hold != nil {
+		hold.Abort()
+	}
+	return p, err
+}
+
+func (s *Service) newPlanner(o *Options, target *branch.Ref, hold *txn.Txn) (*planner, error) {
 	headLSN, err := s.Branches.Head(target) // before the snapshot: what comes between is in the plan, and ends its token
 	if err != nil {
 		return nil, err
 	}
-	p := &planner{Service: s, o: o, plan: &Plan{}, seed: maphash.MakeSeed(), tx: s.Txns.Begin(txn.Options{})}
+	p := &planner{Service: s, o: o, plan: &Plan{}, seed: maphash.MakeSeed(), tx: s.Txns.Begin(txn.Options{}), hold: hold}
 	p.plan.Target = Version{Branch: target.Branch, Timeline: target.Timeline, LSN: headLSN}
 	if p.target, err = p.side(target.Levels); err != nil {
-		p.close()
+		p.tx.Abort()
 		return nil, err
 	}
 	return p, nil
 }
 
-func (p *planner) close() { p.tx.Abort() }
+func (p *planner) close() {
+	p.tx.Abort()
+	if p.hold != nil {
+		p.hold.Abort()
+	}
+}
 
 func (p *planner) side(levels []Level) (side, error) {
 	v := p.tx.View(levels, false)

@@ -11,6 +11,9 @@ import (
 // another point, in a commit of its own: documents, indexes and options. The
 // branch's other collections, and its history, stay.
 func (s *Service) RestoreCollection(ctx context.Context, target, point *branch.Ref, name string, o Options) (*Result, error) {
+	if err := s.Branches.Related(target, point); err != nil {
+		return nil, err
+	}
 	o.Strategy, o.Resolutions = Source, nil
 	return s.replay(ctx, target, &o, "restoreCollection", func(ctx context.Context, p *planner) error {
 		p.bases = []side{p.target}

@@ -56,25 +56,32 @@ func (s *Service) Pick(ctx context.Context, source, target *branch.Ref, lsns []L
 		return nil, err
 	}
 	lsns = slices.Sorted(slices.Values(lsns))
+	if err := s.Branches.Related(source, target); err != nil {
+		return nil, err
+	}
 	return s.replay(ctx, target, &o, "cherryPick", func(ctx context.Context, p *planner) error { return p.pick(ctx, source, lsns) })
 }
 
 // replay plans by f and applies, until the target has not moved meanwhile.
 func (s *Service) replay(ctx context.Context, target *branch.Ref, o *Options, op string, f func(context.Context, *planner) error) (*Result, error) {
-	for range maxAttempts {
-		r, err := s.replayOnce(ctx, target, o, op, f)
+	for n := range maxAttempts {
+		r, err := s.replayOnce(ctx, target, o, op, n, f)
 		if err == nil || !retry(err) {
 			return r, err
 		}
 		if err := exec.Interrupted(ctx); err != nil {
 			return nil, err
 		}
+		name := branch.Name{Project: target.Project, Branch: target.Branch}
+		if target, err = s.Branches.ResolveName(ctx, name); err != nil {
+			return nil, err
+		}
 	}
 	return nil, errBusy()
 }
 
-func (s *Service) replayOnce(ctx context.Context, target *branch.Ref, o *Options, op string, f func(context.Context, *planner) error) (*Result, error) {
-	p, err := s.planner(o, target)
+func (s *Service) replayOnce(ctx context.Context, target *branch.Ref, o *Options, op string, attempt int, f func(context.Context, *planner) error) (*Result, error) {
+	p, err := s.planner(ctx, o, target, attempt)
 	if err != nil {
 		return nil, err
 	}

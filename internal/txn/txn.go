@@ -325,6 +325,11 @@ func (t *Txn) shut(ctx context.Context, id gateID) error {
 	return nil
 }
 
+// Shut keeps others from writing to a timeline until t ends. It waits for its present
+// writers, and others wait for it. Refresh the snapshot after it, to see what
+// they wrote.
+func (t *Txn) Shut(ctx context.Context, tl Timeline) error { return t.shut(ctx, gateID{timeline: tl}) }
+
 // Retire marks a timeline as one that no branch points to any more: once t
 // commits, writers that still have it are told to resolve their branch again.
 // It waits for the timeline's present writers.
