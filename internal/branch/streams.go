@@ -170,9 +170,6 @@ func (s *Service) lost(p *project, after LSN) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	s.mu.RLock()
-	root := p.root()
-	s.mu.RUnlock()
 	// What is before the project's first timeline is not the project's.
-	return root != nil && first > root.fork && after < first, nil
+	return first > p.born && after < first, nil
 }
