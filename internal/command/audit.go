@@ -151,7 +151,7 @@ func (rq *Request) auditParam() bsonx.Doc {
 	b := bsonx.NewDoc(nil)
 	b.String("command", rq.Name)
 	ns := rq.DB
-	if v := bsonx.Lookup(rq.Body, rq.Name); v.Type == bsonx.String {
+	if v := bsonx.Lookup(rq.Body, rq.Name); v.Type == bsonx.String && rq.Spec.Flags&Audited == 0 {
 		ns = rq.NS(string(bsonx.Str(v)))
 	}
 	b.String("ns", ns)
