@@ -167,7 +167,7 @@ func parse(t testing.TB, text string) bson.D {
 			quoted = !quoted
 		}
 		word := 0
-		for !quoted && i+word < len(text) && (text[i+word] == '$' || text[i+word] == '_' || text[i+word]|0x20 >= 'a' && text[i+word]|0x20 <= 'z') {
+		for !quoted && i+word < len(text) && (text[i+word] == '$' || text[i+word] == '_' || text[i+word]|0x20 >= 'a' && text[i+word]|0x20 <= 'z' || word > 0 && text[i+word] >= '0' && text[i+word] <= '9') {
 			word++
 		}
 		if word > 0 && i+word < len(text) && text[i+word] == ':' {
