@@ -174,4 +174,3 @@ func sample(spec *command.Spec, given bson.D) bson.D {
 	}
 	return cmd
 }
-
