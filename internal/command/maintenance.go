@@ -44,6 +44,33 @@ var rotateCertificatesCommand = &Spec{
 	Flags: AdminOnly, Privilege: onCluster(auth.RotateCertificates), Help: "nothing: certificates are read when a connection is made", Run: nothingToDo,
 }
 
+var connPoolSyncCommand = &Spec{
+	Name: "connPoolSync", Args: nameOnly("connPoolSync").Lenient(), Privilege: onCluster(auth.ConnPoolSync),
+	Help: "nothing: there are no connections to other servers", Run: nothingToDo,
+}
+
+var shutdownCommand = &Spec{
+	Name: "shutdown",
+	Args: idl.Command("shutdown", idl.Field{Name: "shutdown", Types: idl.Any}, idl.Field{Name: "force", Types: idl.SafeBool},
+		idl.Field{Name: "timeoutSecs", Types: idl.Number}),
+	Flags: AdminOnly, Privilege: onCluster(auth.Shutdown), Help: "ends the server in order: running commands are answered first", Run: runShutdown,
+}
+
+// runShutdown asks the server to end. Without access control only the machine
+// itself may, as in MongoDB.
+func runShutdown(_ context.Context, rq *Request, _ *bsonx.Builder) error {
+	s := rq.Services
+	if !s.AuthRequired && !rq.Conn.Local {
+		return errcode.New(errcode.Unauthorized, "shutdown must run from localhost when running without access control; end the process, or serve with --auth")
+	}
+	if s.Shutdown == nil {
+		return errcode.New(errcode.CommandNotSupported, "this server is part of another program, which ends it")
+	}
+	s.Shutdown("the shutdown command from " + rq.Conn.Info.Remote)
+	rq.CloseConn = true
+	return nil
+}
+
 var setUserWriteBlockModeCommand = &Spec{
 	Name: "setUserWriteBlockMode",
 	Args: idl.Command("setUserWriteBlockMode", idl.Field{Name: "setUserWriteBlockMode", Types: idl.Any},

@@ -49,6 +49,8 @@ type Services struct {
 	Audit        *auth.Audit
 	// RotateCertificates, when set, reads the certificates of TLS again.
 	RotateCertificates func() error
+	// Shutdown, when set, asks the server to end and says why.
+	Shutdown func(reason string)
 	// CatalogCounts, when set, counts what serverStatus shows.
 	CatalogCounts func() CatalogCounts
 	// LogLines returns the newest lines of the server's log, oldest first, and

@@ -51,6 +51,7 @@ type Server struct {
 	addr     net.Addr
 	httpAddr net.Addr
 	failed   chan error
+	asked    chan string        // why a client wants the server to end
 	stop     context.CancelFunc // ends the background work
 	idle     chan struct{}      // closed when it has ended
 	closers  []func() error
@@ -73,9 +74,15 @@ func Start(o Options) (*Server, error) {
 	}
 	lines := newLogLines(o.LogTo)
 	s := &Server{o: o, log: slog.New(slog.NewTextHandler(lines, &slog.HandlerOptions{Level: o.LogLevel})),
-		failed: make(chan error, 3), idle: make(chan struct{})}
+		failed: make(chan error, 3), asked: make(chan string, 1), idle: make(chan struct{})}
 	s.services = command.NewServices(o.Clock, s.log)
 	s.services.LogLines = lines.Lines
+	s.services.Shutdown = func(reason string) {
+		select {
+		case s.asked <- reason:
+		default: // it ends already
+		}
+	}
 	for name, text := range o.Parameters {
 		if err := s.services.Params.SetAtStart(name, text); err != nil {
 			return nil, fmt.Errorf("parameter %s: %w", name, err)
@@ -164,12 +171,15 @@ func (s *Server) URI() string {
 // Services returns the running services.
 func (s *Server) Services() *command.Services { return s.services }
 
-// Wait runs until ctx ends or a listener fails, and then closes the server.
+// Wait runs until ctx ends, a client sends shutdown or a listener fails, and then
+// closes the server.
 func (s *Server) Wait(ctx context.Context) error {
 	var failure error
 	select {
 	case <-ctx.Done():
 		s.log.Info("shutting down", "drain_timeout", s.o.DrainTimeout)
+	case reason := <-s.asked:
+		s.log.Info("shutting down", "reason", reason, "drain_timeout", s.o.DrainTimeout)
 	case failure = <-s.failed:
 	}
 	return errors.Join(failure, s.Close())
