@@ -30,7 +30,7 @@ unit:
 # The randomized tests take fixed seeds in "test"; here new ones, again and again.
 SOAK ?= 20
 soak:
-	ARGON_SEED=random $(GO) test -count $(SOAK) -timeout 0 -run 'Random|Model|Crash|Power|Kill|Law|Indexes|Retr|WriteErrors|Faults|Cut' \
+	ARGON_SEED=random ARGON_DIFF_PROGRAMS=500 $(GO) test -count $(SOAK) -timeout 0 -run 'Random|Model|Crash|Power|Kill|Law|Indexes|Retr|WriteErrors|Faults|Cut' \
 		./internal/store ./internal/branch ./internal/command ./internal/query/... ./test/...
 
 conformance: build

@@ -76,6 +76,23 @@ func TestSpecialIndexesChangeNoAnswer(t *testing.T) {
 	}
 }
 
+func answer(ctx context.Context, c *mongo.Collection, f bson.D) ([]string, error) {
+	cur, err := c.Find(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for cur.Next(ctx) {
+		out = append(out, cur.Current.String())
+	}
+	slices.Sort(out)
+	return out, cur.Err()
+}
+
+type gen struct{ *rand.Rand }
+
+func (g gen) pick(vs ...any) any { return vs[g.IntN(len(vs))] }
+
 // shapes makes random geometries and texts.
 type shapes struct{ gen }
 

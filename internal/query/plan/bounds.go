@@ -40,8 +40,10 @@ func (b *builder) leaf(n match.Node) (bd bound, ok bool) {
 		return b.types(n.Types), true
 	case *match.Regex:
 		return b.regex(n)
-	case *match.Mod, *match.Bits:
+	case *match.Mod:
 		return bound{iv: Intervals{bracket(bsonx.Double)}}, true
+	case *match.Bits:
+		return bound{iv: Intervals{bracket(bsonx.Double), bracket(bsonx.Binary)}}, true
 	case *match.ElemMatchValue:
 		return b.elemMatchValue(n)
 	case *match.Not:

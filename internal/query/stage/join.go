@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/query/exec"
@@ -39,13 +40,22 @@ func newJoiner(oc *OpenContext, ns Namespace, path string, keys *index.Spec, pc 
 
 func (j *joiner) prepare(ctx context.Context) (err error) {
 	j.ready = true
-	if j.ns.Coll == "" {
+	if j.ns.Coll == "" || positional(j.path) {
 		return nil
 	}
 	if j.prober, err = j.oc.Collections.Prober(ctx, j.oc, j.ns, j.path, j.pc.Collation); err != nil || j.prober != nil {
 		return err
 	}
 	return j.build(ctx)
+}
+
+// positional reports whether a path has a number in it. Such a path is a place in
+// an array and a field of its elements at once for a filter, but not for the keys
+// of an index, which therefore do not tell all that matches.
+func positional(path string) bool {
+	return slices.ContainsFunc(strings.Split(path, "."), func(name string) bool {
+		return name != "" && strings.Trim(name, "0123456789") == ""
+	})
 }
 
 // build fills the hash table; it gives up when the memory does not suffice.
