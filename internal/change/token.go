@@ -3,6 +3,7 @@ package change
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"hash/crc32"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -62,9 +63,9 @@ func (p position) before() position {
 // token is a resume token. Its string form orders as tokens of one stream do, and
 // begins as MongoDB's own: 82, then the cluster time, which some clients read.
 //
-//	82 | timestamp 8 | version 1 | LSN 8 | op 4 | sub 1 | fragment 2 | timeline 8
+//	82 | timestamp 8 | version 1 | LSN 8 | op 4 | sub 1 | fragment 2 | timeline 8 | CRC 4
 //
-// Numbers are big endian. Fragment is 0 for a whole event, otherwise the number of
+// Numbers are big endian, the checksum is over what is before it. Fragment is 0 for a whole event, otherwise the number of
 // the fragment, from 1.
 type token struct {
 	ts wal.Timestamp
@@ -78,7 +79,8 @@ type token struct {
 const (
 	tokenLead    = 0x82
 	tokenVersion = 1
-	tokenSize    = 1 + 8 + 1 + 8 + 4 + 1 + 2 + 8
+	tokenSize    = tokenSummed + 4
+	tokenSummed  = 1 + 8 + 1 + 8 + 4 + 1 + 2 + 8
 )
 
 // ofEvent reports whether the token is that of one event.
@@ -98,6 +100,7 @@ func (t token) data() string {
 	b = append(b, t.sub)
 	b = binary.BigEndian.AppendUint16(b, t.fragment)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.timeline))
+	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
 	return strings.ToUpper(hex.EncodeToString(b))
 }
 
@@ -120,6 +123,9 @@ func parseToken(d bsonx.Doc) (token, error) {
 	}
 	if len(raw) != tokenSize || raw[0] != tokenLead || raw[9] != tokenVersion {
 		return token{}, errcode.New(errcode.InvalidResumeToken, "the resume token is not one of this server's; start the stream without it")
+	}
+	if binary.BigEndian.Uint32(raw[tokenSummed:]) != crc32.ChecksumIEEE(raw[:tokenSummed]) {
+		return token{}, errcode.New(errcode.InvalidResumeToken, "the resume token was changed after the server gave it")
 	}
 	return token{
 		ts:       wal.Timestamp(binary.BigEndian.Uint64(raw[1:])),

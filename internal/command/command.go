@@ -149,6 +149,9 @@ type Conn struct {
 	Certificate func() *x509.Certificate
 	// LocalAddr is the server's end of the connection.
 	LocalAddr string
+	// Gone reports whether the client has closed the connection, as far as can be
+	// told without reading from it. May be nil.
+	Gone func() bool
 	// Local says that the client came through the loopback interface.
 	Local bool
 }

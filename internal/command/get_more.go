@@ -41,7 +41,7 @@ func runGetMore(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	}
 	id := idl.ToInt64(rq.Args.At(0))
 	ns := rq.NS(rq.Args.String("collection", ""))
-	c, err := rq.Services.Cursors.Take(id, ns)
+	c, err := rq.Services.Cursors.Take(id, ns, rq.Op)
 	if err != nil {
 		return err
 	}
@@ -88,14 +88,18 @@ func (rq *Request) nextBatch(ctx context.Context, c *session.Cursor, b *bsonx.Bu
 	if wait == 0 {
 		wait = awaitDefault
 	}
-	patience, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+	var patience context.Context
 	for {
 		if n, done, err = c.Batch(ctx, b, limit); n > 0 || done || err != nil {
 			return n, done, err
 		}
+		if patience == nil {
+			var end func()
+			patience, end = rq.patience(wait)
+			defer end()
+		}
 		if c.Wait(patience) != nil {
-			return 0, false, ctx.Err()
+			return 0, false, rq.notAwaited(ctx)
 		}
 	}
 }

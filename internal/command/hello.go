@@ -144,7 +144,7 @@ func (rq *Request) helloAwait(ctx context.Context) error {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-rq.Services.quiesce:
+	case <-rq.Services.quiescing.Done():
 	case <-ctx.Done():
 		return ctx.Err()
 	}

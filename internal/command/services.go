@@ -1,9 +1,9 @@
 package command
 
 import (
+	"context"
 	"crypto/rand"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,8 +72,8 @@ type Services struct {
 	plans         planCache
 	uses          indexUses
 	failPoints    failPoints
-	quiesce       chan struct{}
-	quiesceOnce   sync.Once
+	quiescing     context.Context // ends with Quiesce
+	quiesce       context.CancelFunc
 }
 
 // Host says where and as what the server runs.
@@ -97,7 +97,8 @@ type CatalogCounts struct{ Collections, Capped, Clustered, TimeSeries, Views int
 // NewServices returns services that need no storage.
 func NewServices(clk clock.Clock, log *slog.Logger) *Services {
 	s := &Services{Clock: clk, Log: log, Sessions: session.NewSessions(clk), Cursors: session.NewCursors(clk),
-		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), writes: writes(), cluster: newClusterParams(), SplitWrites: splitWrites, quiesce: make(chan struct{})}
+		Ops: session.NewOps(), Params: NewParams(), Stats: &Stats{}, Started: clk.Now(), writes: writes(), cluster: newClusterParams(), SplitWrites: splitWrites}
+	s.quiescing, s.quiesce = context.WithCancel(context.Background())
 	s.defaultBranch = s.defaultBranchOf
 	_, _ = rand.Read(s.ProcessID[:]) // never fails
 	s.ClusterTime = func() (t, i uint32) { return uint32(clk.Now().Unix()), 1 }

@@ -9,16 +9,11 @@ import (
 
 // Quiesce makes hello answer that the server shuts down, and ends the waits of
 // those who watch for it. It may be called more than once.
-func (s *Services) Quiesce() { s.quiesceOnce.Do(func() { close(s.quiesce) }) }
+func (s *Services) Quiesce() { s.quiesce() }
 
 // Quiescing reports whether Quiesce was called.
 func (s *Services) Quiescing() bool {
-	select {
-	case <-s.quiesce:
-		return true
-	default:
-		return false
-	}
+	return s.quiescing.Err() != nil
 }
 
 // topologyCounter counts the changes of the topology: there is only one, the end.

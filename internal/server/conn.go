@@ -53,6 +53,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		c.nc = c.tls
 		c.state.Certificate = c.certificate
 	}
+	c.state.Gone = func() bool { return hasClosed(nc) }
 	c.rd = wire.NewReader(c.nc)
 	c.rd.Reserve, c.rd.Release = s.reserve, s.release
 	c.state.Info = &session.ConnInfo{ID: s.nextConn.Add(1), Remote: nc.RemoteAddr().String()}

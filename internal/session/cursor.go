@@ -73,6 +73,7 @@ type Cursor struct {
 	returned int64
 	batches  int64
 	inUse    bool
+	user     *Op // what uses it; may be nil
 	killed   bool
 }
 
@@ -169,9 +170,10 @@ func (r *Cursors) Add(c *Cursor) int64 {
 	return c.ID
 }
 
-// Take gives the caller the cursor for a getMore; give it back with Put.
+// Take gives the caller the cursor for a getMore; give it back with Put. user, if
+// not nil, is cancelled with CursorKilled when the cursor is killed meanwhile.
 // Errors: CursorNotFound, CursorInUse, Unauthorized (another namespace).
-func (r *Cursors) Take(id int64, ns string) (*Cursor, error) {
+func (r *Cursors) Take(id int64, ns string, user *Op) (*Cursor, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c, ok := r.m[id]
@@ -184,7 +186,7 @@ func (r *Cursors) Take(id int64, ns string) (*Cursor, error) {
 		return nil, errcode.New(errcode.Unauthorized,
 			"Requested getMore on namespace '%s', but cursor belongs to a different namespace %s", ns, c.NS)
 	}
-	c.inUse = true
+	c.inUse, c.user = true, user
 	return c, nil
 }
 
@@ -192,7 +194,7 @@ func (r *Cursors) Take(id int64, ns string) (*Cursor, error) {
 func (r *Cursors) Put(c *Cursor, done bool) {
 	now := r.clk.Now()
 	r.mu.Lock()
-	c.inUse, c.lastUse = false, now
+	c.inUse, c.user, c.lastUse = false, nil, now
 	done = done || c.killed
 	if done {
 		delete(r.m, c.ID)
@@ -203,8 +205,8 @@ func (r *Cursors) Put(c *Cursor, done bool) {
 	}
 }
 
-// Kill closes a cursor, at once or when the command that uses it gives it
-// back, and reports whether there was one that owns accepts (nil: all).
+// Kill closes a cursor, at once or when the command that uses it, which it ends,
+// gives it back, and reports whether there was one that owns accepts (nil: all).
 func (r *Cursors) Kill(id int64, owns func(*Cursor) bool) bool {
 	r.mu.Lock()
 	c, ok := r.m[id]
@@ -232,6 +234,9 @@ func (r *Cursors) Is(id int64, test func(*Cursor) bool) bool {
 func (r *Cursors) killLocked(c *Cursor) *Cursor {
 	if c.inUse {
 		c.killed = true
+		if c.user != nil {
+			c.user.Cancel(errcode.New(errcode.CursorKilled, "cursor id %d was killed", c.ID))
+		}
 		return nil
 	}
 	delete(r.m, c.ID)

@@ -38,6 +38,7 @@ type Op struct {
 	err      error
 	timer    *time.Timer
 	stop     func() bool
+	onEnd    func()
 	plan     atomic.Pointer[string]
 }
 
@@ -113,6 +114,21 @@ func (o *Op) endLocked(cause error) {
 	o.err = cause
 	if o.done != nil {
 		close(o.done)
+	}
+	if o.onEnd != nil {
+		o.onEnd()
+	}
+}
+
+// OnEnd has f called when the operation is ended, at once if it was already. It
+// replaces the f before; nil takes it away. f must not use the operation. Unlike a
+// wait for Done it costs no goroutine.
+func (o *Op) OnEnd(f func()) {
+	o.Done() // so that the end of the parent ends the operation
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.onEnd = f; f != nil && o.err != nil {
+		f()
 	}
 }
 

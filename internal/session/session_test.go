@@ -192,17 +192,17 @@ func TestCursors(t *testing.T) {
 	r := session.NewCursors(clk)
 	l := &list{n: 5}
 	id := r.Add(session.NewCursor("db.c", l))
-	if _, err := r.Take(id+1, "db.c"); !errcode.Has(err, errcode.CursorNotFound) {
+	if _, err := r.Take(id+1, "db.c", nil); !errcode.Has(err, errcode.CursorNotFound) {
 		t.Errorf("another id: %v", err)
 	}
-	if _, err := r.Take(id, "db.d"); !errcode.Has(err, errcode.Unauthorized) {
+	if _, err := r.Take(id, "db.d", nil); !errcode.Has(err, errcode.Unauthorized) {
 		t.Errorf("another namespace: %v", err)
 	}
-	c, err := r.Take(id, "db.c")
+	c, err := r.Take(id, "db.c", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Take(id, "db.c"); !errcode.Has(err, errcode.CursorInUse) {
+	if _, err := r.Take(id, "db.c", nil); !errcode.Has(err, errcode.CursorInUse) {
 		t.Errorf("in use: %v", err)
 	}
 	if !r.Kill(id, nil) || l.closed {
