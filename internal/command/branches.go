@@ -149,6 +149,9 @@ var renameBranchCommand = &Spec{
 			return err
 		}
 		info, err := rq.Services.Branches.RenameBranch(ctx, project, rq.branchName(), rq.Args.String("to", ""))
+		if err == nil && info.Name != rq.branchName() {
+			err = rq.Services.dropSandboxUsers(ctx, project, rq.branchName())
+		}
 		return rq.replyBranch(reply, "branch", info, err)
 	},
 }
@@ -213,6 +216,9 @@ var dropBranchCommand = &Spec{
 		}
 		names, err := rq.Services.Branches.DropBranch(ctx, project, rq.branchName(), rq.Args.Bool("force", false))
 		if err != nil {
+			return err
+		}
+		if err := rq.Services.dropSandboxUsers(ctx, project, names...); err != nil {
 			return err
 		}
 		at := reply.OpenArray("dropped")

@@ -42,11 +42,7 @@ func (s *Server) jobs() []job {
 			return err
 		}},
 		{"drop expired branches", fixed(30 * time.Second), func(ctx context.Context) error {
-			if _, err := sv.Branches.DropExpired(ctx); err != nil {
-				return err
-			}
-			_, err := sv.Branches.Sweep(ctx)
-			return err
+			return sv.DropExpiredBranches(ctx)
 		}},
 		{"collect garbage", fixed(time.Hour), func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, gcBudget)
