@@ -163,8 +163,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestStartAtOperationTime begins at a commit, with it.
-func TestStartAtOperationTime(t *testing.T) {
+// TestStreamsFromATime begins at a commit, with it.
+func TestStreamsFromATime(t *testing.T) {
 	client := harness.Start(t).Client(t)
 	db := client.Database("shop")
 	c := db.Collection("c")
@@ -189,10 +189,10 @@ func TestStartAtOperationTime(t *testing.T) {
 	want(t, next(t, cs), map[string]string{"documentKey": `{"_id":0}`})
 }
 
-// TestHistoryLost: garbage collection takes the events before the retention
+// TestStreamsBehindHistory: garbage collection takes the events before the retention
 // window; a stream that is behind it ends with an error that does not invite to
 // resume, and one that is not goes on.
-func TestHistoryLost(t *testing.T) {
+func TestStreamsBehindHistory(t *testing.T) {
 	clk := clock.NewManual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
 	client := harness.StartWith(t, daemon.Options{Clock: clk}).Client(t)
 	db := client.Database("shop")
@@ -243,9 +243,8 @@ func TestHistoryLost(t *testing.T) {
 // with the server.
 func TestAwaitedEvents(t *testing.T) {
 	s := harness.Start(t)
-	c := s.Client(t).Database("shop").Collection("c")
-	put(t, c, doc("_id", 0))
 	run := func(cmd bson.D) bson.Raw { return s.Raw(t, append(cmd, bson.E{Key: "$db", Value: "shop"})) }
+	run(doc("create", "c"))
 	watch := func() int64 { return run(watchCommand("c", bson.D{})).Lookup("cursor", "id").Int64() }
 	id := watch()
 	more := func(ms int) bson.Raw { return run(doc("getMore", id, "collection", "c", "maxTimeMS", ms)) }
@@ -265,7 +264,7 @@ func TestAwaitedEvents(t *testing.T) {
 		waiting(t, s)
 	}
 	wait()
-	put(t, c, doc("_id", 1))
+	run(doc("insert", "c", "documents", bson.A{doc("_id", 1)}))
 	if r := <-came; size(r) != 1 {
 		t.Errorf("the awaited batch: %v", r)
 	}
