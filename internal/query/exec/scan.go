@@ -33,6 +33,15 @@ func Interrupted(ctx context.Context) error {
 // context.
 const interruptEvery = 128
 
+// atEnd ends a scan: also a short one whose rows took their time does not exceed
+// its limit unnoticed.
+func atEnd(ctx context.Context) error {
+	if err := Interrupted(ctx); err != nil {
+		return err
+	}
+	return io.EOF
+}
+
 type collScan struct {
 	it *txn.Iter
 	st *Stats
@@ -55,7 +64,7 @@ func (s *collScan) Next(ctx context.Context) (Row, error) {
 			return Row{}, err
 		}
 		s.st.EOF = true
-		return Row{}, io.EOF
+		return Row{}, atEnd(ctx)
 	}
 	s.st.DocsExamined++
 	s.st.Returned++
@@ -215,7 +224,7 @@ func (s *indexScan) nextPoint(ctx context.Context) (Row, error) {
 		return row, nil
 	}
 	s.st.EOF = true
-	return Row{}, io.EOF
+	return Row{}, atEnd(ctx)
 }
 
 // nextKey moves to the next key in the bounds.
