@@ -20,7 +20,7 @@ func (a *app) apply() *cobra.Command {
 	var m mergeFlags
 	cmd := &cobra.Command{
 		Use: "apply [FILE]", Short: "Apply a patch of `argon diff --patch` to a branch; status 3 when it conflicts",
-		Long: "Apply brings the documents of a patch to a branch in one commit, or nothing when they\nconflict. Changes of definitions (collections, indexes, options) come first, each a\ncommit of its own. Without FILE, or with -, the patch comes from standard input.",
+		Long: "Apply brings the documents and the definitions (collections, indexes, options) of a patch\nto a branch in one commit, or nothing when they conflict. Without FILE, or with -, the\npatch comes from standard input.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := a.In
@@ -36,18 +36,12 @@ func (a *app) apply() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := m.db()
-			if err != nil {
-				return err
+			if len(ddl) > 0 {
+				return a.applyStaged(cmd.Context(), &m, ddl, changes)
 			}
 			command, err := m.command(bson.D{{Key: "applyPatch", Value: m.name()}, {Key: "changes", Value: changes}})
 			if err != nil {
 				return err
-			}
-			if !m.dryRun {
-				if err := a.with(cmd.Context(), func(ctx context.Context, c *mongo.Client) error { return applyDDL(ctx, c, db, ddl) }); err != nil {
-					return err
-				}
 			}
 			return a.perform(cmd.Context(), m.project, command, "applied")
 		},
@@ -55,6 +49,52 @@ func (a *app) apply() *cobra.Command {
 	m.branchFlag(cmd)
 	m.add(cmd)
 	return cmd
+}
+
+// applyStaged applies a patch with definitions to a branch of the branch, by ordinary
+// commands, and merges that in one commit, as one change: all of it comes, or
+// nothing.
+func (a *app) applyStaged(ctx context.Context, m *mergeFlags, ddl []bson.Raw, changes bson.A) error {
+	if m.project == "" {
+		return usage("name the project with -p")
+	}
+	stage := "patch-" + random(4)
+	err := a.with(ctx, func(ctx context.Context, c *mongo.Client) error {
+		return run(ctx, c, m.project, bson.D{{Key: "createBranch", Value: stage}, {Key: "from", Value: m.name()},
+			{Key: "ttlSeconds", Value: 3600}, {Key: "note", Value: "a patch that is being applied"}}, nil)
+	})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		_ = a.with(context.WithoutCancel(ctx), func(ctx context.Context, c *mongo.Client) error {
+			return run(ctx, c, m.project, bson.D{{Key: "dropBranch", Value: stage}}, nil)
+		})
+	}()
+	err = a.with(ctx, func(ctx context.Context, c *mongo.Client) error {
+		if err := applyDDL(ctx, c, m.project+"~"+stage, ddl); err != nil || len(changes) == 0 {
+			return err
+		}
+		wet := *m
+		wet.dryRun = false
+		command, err := wet.command(bson.D{{Key: "applyPatch", Value: stage}, {Key: "changes", Value: changes}})
+		if err != nil {
+			return err
+		}
+		var reply bson.Raw
+		if err := run(ctx, c, m.project, command, &reply); err != nil {
+			return err
+		}
+		return a.conflicts(reply, func() error { a.plan(reply, ""); return nil })
+	})
+	if err != nil {
+		return err
+	}
+	command, err := m.command(bson.D{{Key: "mergeBranch", Value: stage}, {Key: "into", Value: m.name()}, {Key: "squash", Value: true}})
+	if err != nil {
+		return err
+	}
+	return a.perform(ctx, m.project, command, "applied")
 }
 
 // readPatch reads a patch: changes of definitions, and documents.

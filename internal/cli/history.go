@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -92,6 +94,9 @@ func changesOf(d bson.Raw) string {
 			ns = coll
 		}
 		op, _ := v.Document().Lookup("op").StringValueOK()
+		if op == "replace" {
+			op = "update"
+		}
 		if counts[ns] == nil {
 			counts[ns] = map[string]int{}
 			order = append(order, ns)
@@ -107,7 +112,7 @@ func changesOf(d bson.Raw) string {
 			}
 			delete(counts[ns], k.op)
 		}
-		for op := range counts[ns] {
+		for _, op := range slices.Sorted(maps.Keys(counts[ns])) {
 			s += " " + op
 		}
 		out = append(out, s)

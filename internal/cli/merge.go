@@ -71,11 +71,20 @@ func (a *app) perform(ctx context.Context, project string, command bson.D, done 
 		} else {
 			a.plan(reply, done)
 		}
-		if n, _ := reply.Lookup("plan", "conflictCount").AsInt64OK(); n > 0 {
-			return fmt.Errorf("%w: %d in all; nothing was written. Settle them with --strategy or --resolutions", errConflict, n)
-		}
-		return nil
+		return a.conflicts(reply, func() error { return nil })
 	})
+}
+
+// conflicts is the error for a plan in conflict; show is called before it.
+func (a *app) conflicts(reply bson.Raw, show func() error) error {
+	n, _ := reply.Lookup("plan", "conflictCount").AsInt64OK()
+	if n == 0 {
+		return nil
+	}
+	if err := show(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %d in all; nothing was written. Settle them with --strategy or --resolutions", errConflict, n)
 }
 
 // plan prints a plan for a person.
