@@ -138,9 +138,9 @@ func (st *Stream) resume(t token, split bool) error {
 	return st.followToken(t)
 }
 
-// followToken finds the timeline that the stream goes on with: the branch's own
-// when it has the token's event, and otherwise the one that the branch has left
-// since, whose end is an invalidation.
+// followToken finds the timeline that the stream goes on with: the one that the
+// branch has left since, whose end is an invalidation, as an open stream has seen
+// it; otherwise the branch's own, if that has the token's event.
 func (st *Stream) followToken(t token) error {
 	if st.spec.Cluster || t.timeline == 0 {
 		return nil
@@ -157,12 +157,21 @@ func (st *Stream) followToken(t token) error {
 			id = next
 		}
 	}
+	h := st.s.branches.Holder(id)
+	own := false // the branch itself has left it, by a restore
+	if h.Branch == "" {
+		st.next = st.after.nextOp()
+		name, err := st.lastDB(id)
+		if err != nil {
+			return err
+		}
+		own = name != "" && name == st.s.branches.Holder(st.timeline).DB()
+	}
 	for _, l := range st.levels {
-		if l.Timeline == id && t.lsn <= l.LSN {
+		if l.Timeline == id && t.lsn <= l.LSN && !own {
 			return nil
 		}
 	}
-	h := st.s.branches.Holder(id)
 	if h.Branch != "" || h.Project != "" && h.Project != st.ref.Project {
 		return errNotFound(t)
 	}
