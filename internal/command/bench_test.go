@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/xdg-go/scram"
 	"go.mongodb.org/mongo-driver/v2/bson"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -72,5 +73,48 @@ func repeat(b *testing.B, d *command.Dispatcher, rq *command.Request, change fun
 		if v, _ := bson.Raw(buf).Lookup("ok").DoubleOK(); v != 1 {
 			b.Fatal(bson.Raw(buf))
 		}
+	}
+}
+
+// BenchmarkFindByIDWithAuth is BenchmarkFindByID of a user who has to be allowed to.
+func BenchmarkFindByIDWithAuth(b *testing.B) {
+	d := serve(b)
+	if r := run(b, d, bson.D{{Key: "insert", Value: "c"}, {Key: "documents", Value: bson.A{bson.D{{Key: "_id", Value: 500}, {Key: "name", Value: "some name"}}}}, {Key: "$db", Value: "shop"}}); r.Lookup("n").Int32() != 1 {
+		b.Fatal(r)
+	}
+	run(b, d, bson.D{{Key: "createUser", Value: "ann"}, {Key: "pwd", Value: "pw"}, {Key: "roles", Value: bson.A{"readWrite"}}, {Key: "$db", Value: "shop"}})
+	d.Services().AuthRequired = true
+	rq := newRequest(b, bson.D{{Key: "find", Value: "c"}, {Key: "filter", Value: bson.D{{Key: "_id", Value: 500}}}, {Key: "limit", Value: int64(1)},
+		{Key: "singleBatch", Value: true}, lsid, {Key: "$db", Value: "shop"}})
+	login(b, d, rq.Conn, "ann", "pw")
+	repeat(b, d, rq, func(int) {})
+}
+
+// login authenticates a connection by SCRAM-SHA-256.
+func login(b *testing.B, d *command.Dispatcher, conn *command.Conn, user, pwd string) {
+	b.Helper()
+	client, err := scram.SHA256.NewClient(user, pwd, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	conv := client.NewConversation()
+	msg, _ := conv.Step("")
+	cmd := bson.D{{Key: "saslStart", Value: 1}, {Key: "mechanism", Value: "SCRAM-SHA-256"}, {Key: "options", Value: bson.D{{Key: "skipEmptyExchange", Value: true}}}}
+	for done := false; !done; {
+		rq := newRequest(b, append(cmd, bson.E{Key: "payload", Value: bson.Binary{Data: []byte(msg)}}, bson.E{Key: "$db", Value: "shop"}))
+		rq.Conn = conn
+		var reply bsonx.Builder
+		reply.Begin(nil)
+		d.Run(b.Context(), rq, &reply)
+		r := bson.Raw(reply.Done())
+		if n, _ := r.Lookup("code").AsInt64OK(); n != 0 {
+			b.Fatal(r)
+		}
+		_, data := r.Lookup("payload").Binary()
+		if msg, err = conv.Step(string(data)); err != nil {
+			b.Fatal(err)
+		}
+		done = r.Lookup("done").Boolean()
+		cmd = bson.D{{Key: "saslContinue", Value: 1}, {Key: "conversationId", Value: 1}}
 	}
 }

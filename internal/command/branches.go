@@ -26,7 +26,7 @@ var createBranchCommand = &Spec{
 		idl.Field{Name: "mask", Types: idl.Object},
 		idl.Field{Name: "maskSecret", Types: idl.String},
 	),
-	Flags:     WriteConcern | Audited,
+	Flags:     WriteConcern | Audited | Secret,
 	Privilege: onBranch(auth.CreateBranch).and(createBranchNeeds),
 	Help:      "makes a branch of the project: instant, nothing is copied",
 	Run:       runCreateBranch,

@@ -33,7 +33,7 @@ func (rq *Request) FirstBatch(ctx context.Context, reply *bsonx.Builder, c *sess
 	if done || single {
 		_ = c.Close()
 	} else {
-		id = rq.Services.Cursors.Add(c)
+		id = rq.keep(c)
 		if rq.InTxn {
 			if h, ok := rq.Session.Txn.Handle.(*txnHandle); ok {
 				h.cursors++
@@ -46,6 +46,14 @@ func (rq *Request) FirstBatch(ctx context.Context, reply *bsonx.Builder, c *sess
 	return nil
 }
 
+// keep registers a cursor, with what its batches need the user to be allowed.
+func (rq *Request) keep(c *session.Cursor) int64 {
+	if len(rq.needed.list) > 0 {
+		c.Needs = slices.Clone(rq.needed.list)
+	}
+	return rq.Services.Cursors.Add(c)
+}
+
 // own makes the request's session and user the cursor's.
 func (rq *Request) own(c *session.Cursor) {
 	if rq.Session != nil {
@@ -55,9 +63,6 @@ func (rq *Request) own(c *session.Cursor) {
 		c.Txn = rq.TxnNumber
 	}
 	c.User = rq.Conn.Info.User
-	if len(rq.needed.list) > 0 {
-		c.Needs = slices.Clone(rq.needed.list)
-	}
 	if c.Command == nil {
 		c.Command = append(bsonx.Doc(nil), rq.Body...)
 	}

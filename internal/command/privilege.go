@@ -285,7 +285,7 @@ func (rq *Request) shownBody() bsonx.Doc {
 	b := bsonx.NewDoc(nil)
 	for it := bsonx.NewIter(rq.Body); it.Next(); {
 		switch k := string(it.Key()); k {
-		case "pwd", "payload", "speculativeAuthenticate", "key":
+		case "pwd", "payload", "speculativeAuthenticate", "key", "maskSecret":
 			b.String(k, "xxx")
 		default:
 			b.Element(it.Element())
