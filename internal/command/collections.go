@@ -85,7 +85,7 @@ func (q *query) planPipeline(ctx context.Context, t *target, p *stage.Pipeline, 
 	if pre.Limit > 0 {
 		pq.Limit = pre.Limit + pre.Skip
 	}
-	if pl, err = t.choose(ctx, pq); err != nil {
+	if pl, err = q.choose(ctx, t, pq); err != nil {
 		return nil, nil, nil, err
 	}
 	n := pre.AfterFilter

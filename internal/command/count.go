@@ -123,7 +123,7 @@ func (s *source) planCount(ctx context.Context, t *target, a *countArgs) (*query
 		}
 		return q, nil, nil
 	}
-	p, err := t.choose(ctx, &plan.Query{Filter: f, Vars: q.vars, Collation: q.coll, Hint: a.hint, Count: true})
+	p, err := q.choose(ctx, t, &plan.Query{Filter: f, Vars: q.vars, Collation: q.coll, Hint: a.hint, Count: true})
 	return q, p, err
 }
 

@@ -126,7 +126,7 @@ func (s *source) planDistinct(ctx context.Context, t *target, a *distinctArgs) (
 	if err != nil || t.coll == nil {
 		return q, nil, err
 	}
-	p, err := t.choose(ctx, &plan.Query{Filter: f, Vars: q.vars, Collation: q.coll, Hint: a.hint, Needed: []string{a.key}, Distinct: a.key})
+	p, err := q.choose(ctx, t, &plan.Query{Filter: f, Vars: q.vars, Collation: q.coll, Hint: a.hint, Needed: []string{a.key}, Distinct: a.key})
 	return q, p, err
 }
 

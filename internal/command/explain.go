@@ -2,8 +2,10 @@ package command
 
 import (
 	"context"
-	"hash/fnv"
+	"crypto/sha256"
+	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -87,12 +89,15 @@ func (rq *Request) explained() (*Request, error) {
 // explained is a plan with its stages, ready to be run and shown.
 type explained struct {
 	rq    *Request
+	db    string
 	ns    string
+	query *plan.Query
 	plan  *plan.Plan // nil: the namespace is not there
 	st    exec.Stats
 	rows  int64 // that passed the filter
 	out   int64
 	root  *plan.Node
+	wraps []func(p *plan.Plan, n *plan.Node) *plan.Node
 	open  func() (exec.Iterator, error)
 	took  time.Duration
 	ready bool
@@ -128,14 +133,32 @@ func (x *explained) base() {
 	x.root = x.plan.Tree(&x.st, &x.rows)
 }
 
-// over puts a stage on top.
+// over puts a stage on top, of the plan and of its rivals.
 func (x *explained) over(stage string, returned func() int64, describe func(b *bsonx.Builder)) {
-	x.root = &plan.Node{Stage: stage, Describe: describe, Returned: returned, Inputs: []*plan.Node{x.root}}
+	x.overIf(func(*plan.Plan) string { return stage }, &plan.Node{Describe: describe, Returned: returned})
+}
+
+// overIf puts a stage on top of the plans for which name is not "".
+func (x *explained) overIf(name func(p *plan.Plan) string, n *plan.Node) {
+	wrap := func(p *plan.Plan, in *plan.Node) *plan.Node {
+		stage := name(p)
+		if stage == "" {
+			return in
+		}
+		own := *n
+		own.Stage, own.Inputs = stage, []*plan.Node{in}
+		return &own
+	}
+	x.wraps = append(x.wraps, wrap)
+	x.root = wrap(x.plan, x.root)
 }
 
 // write writes the whole reply.
 func (x *explained) write(ctx context.Context, b *bsonx.Builder, v verbosity) error {
 	b.String("explainVersion", "1")
+	if x.query != nil {
+		b.String("queryShapeHash", fullHash(shapeOf(x.query)+x.ns+x.rq.Name))
+	}
 	if err := x.body(ctx, b, v); err != nil {
 		return err
 	}
@@ -143,37 +166,37 @@ func (x *explained) write(ctx context.Context, b *bsonx.Builder, v verbosity) er
 	return nil
 }
 
+// fullHash is the 64 hexadecimal digits of a query's shape.
+func fullHash(s string) string {
+	return strings.ToUpper(fmt.Sprintf("%x", sha256.Sum256([]byte(s))))
+}
+
 func (x *explained) body(ctx context.Context, b *bsonx.Builder, v verbosity) error {
 	at := b.OpenDoc("queryPlanner")
 	b.String("namespace", x.ns)
+	q := x.query
+	if q == nil {
+		q = &plan.Query{}
+	}
 	filter := bsonx.EmptyDoc
-	if x.plan != nil && x.plan.Query.Filter != nil {
-		filter = plan.FilterDoc(x.plan.Query.Filter.Root())
+	if q.Filter != nil {
+		filter = plan.FilterDoc(q.Filter.Root())
 	}
 	b.Doc("parsedQuery", filter)
-	b.Bool("indexFilterSet", x.plan != nil && x.plan.Query.FilterSet)
-	b.String("queryHash", shapeHash(filter, false))
-	b.String("planCacheShapeHash", shapeHash(filter, false))
-	b.String("planCacheKey", shapeHash(filter, true))
+	b.Bool("indexFilterSet", q.FilterSet)
+	shape, key := planHashes(q)
+	b.String("queryHash", shape)
+	b.String("planCacheShapeHash", shape)
+	b.String("planCacheKey", key)
 	b.Int32("optimizationTimeMillis", 0)
 	for _, n := range []string{"maxIndexedOrSolutionsReached", "maxIndexedAndSolutionsReached", "maxScansToExplodeReached", "prunedSimilarIndexes"} {
 		b.Bool(n, false)
 	}
 	w := b.OpenDoc("winningPlan")
-	b.Bool("isCached", false)
+	b.Bool("isCached", x.cached())
 	writeNode(b, x.root, false, 0)
 	b.Close(w)
-	arr := b.OpenArray("rejectedPlans")
-	if x.plan != nil {
-		for i, r := range x.plan.Rejected {
-			d := b.OpenDoc(bsonx.Index(i))
-			b.Bool("isCached", false)
-			var n int64
-			writeNode(b, r.Tree(&exec.Stats{}, &n), false, 0)
-			b.Close(d)
-		}
-	}
-	b.Close(arr)
+	x.rejected(b)
 	b.Close(at)
 	if v == queryPlanner {
 		return nil
@@ -187,6 +210,32 @@ func (x *explained) body(ctx context.Context, b *bsonx.Builder, v verbosity) err
 	return nil
 }
 
+// cached reports whether the plan cache has this plan.
+func (x *explained) cached() bool {
+	if x.plan == nil {
+		return false
+	}
+	return x.rq.Services.plans.holds(x.db, x.plan.Query, x.plan.Identity())
+}
+
+func (x *explained) rejected(b *bsonx.Builder) {
+	arr := b.OpenArray("rejectedPlans")
+	if x.plan != nil {
+		for i, r := range x.plan.Rejected {
+			d := b.OpenDoc(bsonx.Index(i))
+			b.Bool("isCached", false)
+			var rows int64
+			n := r.Tree(&exec.Stats{}, &rows)
+			for _, wrap := range x.wraps {
+				n = wrap(r, n)
+			}
+			writeNode(b, n, false, 0)
+			b.Close(d)
+		}
+	}
+	b.Close(arr)
+}
+
 func (x *explained) stats(b *bsonx.Builder, v verbosity) {
 	at := b.OpenDoc("executionStats")
 	b.Bool("executionSuccess", true)
@@ -196,13 +245,38 @@ func (x *explained) stats(b *bsonx.Builder, v verbosity) {
 	b.Int32("totalKeysExamined", int32(keys))
 	b.Int32("totalDocsExamined", int32(docs))
 	s := b.OpenDoc("executionStages")
-	b.Bool("isCached", false)
+	b.Bool("isCached", x.cached())
 	writeNode(b, x.root, true, 0)
 	b.Close(s)
 	if v == allPlansExecution {
 		arr := b.OpenArray("allPlansExecution")
+		if x.plan != nil && x.plan.Trial != nil {
+			n := 0
+			for _, p := range append([]*plan.Plan{x.plan}, x.plan.Rejected...) {
+				if p.Trial != nil {
+					d := b.OpenDoc(bsonx.Index(n))
+					writeTrial(b, p)
+					b.Close(d)
+					n++
+				}
+			}
+		}
 		b.Close(arr)
 	}
+	b.Close(at)
+}
+
+// writeTrial writes what a plan did in its trial.
+func writeTrial(b *bsonx.Builder, p *plan.Plan) {
+	t := p.Trial
+	keys, docs := totals(t.Stats)
+	b.Int32("nReturned", int32(t.Rows))
+	b.Int32("executionTimeMillisEstimate", 0)
+	b.Int32("totalKeysExamined", int32(keys))
+	b.Int32("totalDocsExamined", int32(docs))
+	b.Double("score", t.Score)
+	at := b.OpenDoc("executionStages")
+	writeNode(b, p.Tree(t.Stats, &t.Rows), true, 0)
 	b.Close(at)
 }
 
@@ -215,27 +289,35 @@ func totals(st *exec.Stats) (keys, docs int64) {
 	return keys, docs
 }
 
+// works of a stage: what it counts itself, else those of the stages under it; a
+// sort works once more for each row that it yields.
+func works(n *plan.Node, returned int64, depth int) int64 {
+	total := returned + 1
+	if n.Works != nil {
+		total = max(n.Works(), total)
+	}
+	for _, in := range n.Inputs {
+		r := int64(0)
+		if in.Returned != nil {
+			r = in.Returned()
+		}
+		w := works(in, r, depth+1)
+		if n.Stage == "SORT" {
+			w += returned + 1
+		}
+		total = max(total, w)
+	}
+	return total
+}
+
 // writeNode writes a stage and those under it. A plan is a few stages deep.
 func writeNode(b *bsonx.Builder, n *plan.Node, stats bool, depth int) {
 	b.String("stage", n.Stage)
+	if n.Filter != nil {
+		b.Doc("filter", n.Filter)
+	}
 	if stats {
-		returned := int64(0)
-		if n.Returned != nil {
-			returned = n.Returned()
-		}
-		works := returned + 1
-		if n.Works != nil {
-			works = max(n.Works(), works)
-		}
-		b.Int32("nReturned", int32(returned))
-		b.Int32("executionTimeMillisEstimate", 0)
-		b.Int32("works", int32(works))
-		b.Int32("advanced", int32(returned))
-		b.Int32("needTime", int32(max(works-returned-1, 0)))
-		b.Int32("needYield", 0)
-		b.Int32("saveState", 0)
-		b.Int32("restoreState", 0)
-		b.Int32("isEOF", 1)
+		writeWork(b, n)
 	}
 	if n.Describe != nil {
 		n.Describe(b)
@@ -259,33 +341,27 @@ func writeNode(b *bsonx.Builder, n *plan.Node, stats bool, depth int) {
 	}
 }
 
-// shapeHash is a stable number of a filter's shape: its paths and operators.
-func shapeHash(filter bsonx.Doc, key bool) string {
-	h := fnv.New32a()
-	shape(h, filter, 0)
-	if key {
-		_, _ = h.Write([]byte("key"))
+// writeWork writes the counts that every stage has.
+func writeWork(b *bsonx.Builder, n *plan.Node) {
+	returned := int64(0)
+	if n.Returned != nil {
+		returned = n.Returned()
 	}
-	const hex = "0123456789ABCDEF"
-	n := h.Sum32()
-	out := make([]byte, 8)
-	for i := range out {
-		out[i] = hex[n>>(28-4*i)&15]
+	w := works(n, returned, 0)
+	eof := int32(1)
+	if n.EOF != nil && !n.EOF() {
+		eof = 0
+		w = max(w-1, returned)
 	}
-	return string(out)
-}
-
-func shape(w io.Writer, doc []byte, depth int) {
-	if depth > bsonx.MaxDepth {
-		return
-	}
-	for it := bsonx.NewIter(doc); it.Next(); {
-		_, _ = w.Write(it.Key())
-		if v := it.Value(); v.Type == bsonx.Object || v.Type == bsonx.Array {
-			_, _ = w.Write([]byte{'{'})
-			shape(w, v.Data, depth+1)
-		}
-	}
+	b.Int32("nReturned", int32(returned))
+	b.Int32("executionTimeMillisEstimate", 0)
+	b.Int32("works", int32(w))
+	b.Int32("advanced", int32(returned))
+	b.Int32("needTime", int32(max(w-returned-int64(eof), 0)))
+	b.Int32("needYield", 0)
+	b.Int32("saveState", 0)
+	b.Int32("restoreState", 0)
+	b.Int32("isEOF", eof)
 }
 
 // explainTail writes what every explain ends with.
@@ -318,199 +394,4 @@ func (rq *Request) explainTail(b *bsonx.Builder) {
 	b.String("internalQueryFrameworkControl", "trySbeRestricted")
 	b.Int32("internalQueryPlannerIgnoreIndexWithCollationForRegex", 1)
 	b.Close(p)
-}
-
-func (rq *Request) explainFind(ctx context.Context, b *bsonx.Builder, v verbosity) error {
-	name, err := rq.Collection()
-	if err != nil {
-		return err
-	}
-	f, err := readFindArgs(name, &rq.Args)
-	if err != nil {
-		return err
-	}
-	src, err := rq.openSource(ctx)
-	if err != nil {
-		return err
-	}
-	defer src.close()
-	t, err := src.target(ctx, rq.DB, name)
-	if err != nil {
-		return err
-	}
-	if t.isView() {
-		a, err := viewFind(t, f)
-		if err != nil {
-			return err
-		}
-		return src.explainPipeline(ctx, rq, b, a, v)
-	}
-	fp, err := src.planFind(ctx, t, f)
-	if err != nil {
-		return err
-	}
-	x := &explained{rq: rq, ns: t.ns(), plan: fp.plan}
-	x.base()
-	fp.describe(x)
-	x.open = func() (exec.Iterator, error) {
-		fp.counted = &x.rows
-		return fp.open(&x.st)
-	}
-	return x.write(ctx, b, v)
-}
-
-// describe puts sort, window and projection on the plan's stages.
-func (fp *findPlan) describe(x *explained) {
-	f := fp.args
-	if fp.plan == nil {
-		return
-	}
-	out := func() int64 { return x.out }
-	if fp.sort != nil {
-		x.over("SORT", out, func(b *bsonx.Builder) {
-			b.Doc("sortPattern", fp.sort)
-			b.Int64("memLimit", 104857600)
-			if f.limit > 0 {
-				b.Int64("limitAmount", f.limit+f.skip)
-			}
-			b.String("type", "simple")
-		})
-	}
-	if f.skip > 0 {
-		x.over("SKIP", out, func(b *bsonx.Builder) { b.Int64("skipAmount", f.skip) })
-	}
-	if f.limit > 0 && fp.sort == nil {
-		x.over("LIMIT", out, func(b *bsonx.Builder) { b.Int64("limitAmount", f.limit) })
-	}
-	switch {
-	case f.returnKey:
-		x.over("RETURN_KEY", out, nil)
-	case fp.proj != nil:
-		x.over(projectionStage(fp.plan, f.projection), out, func(b *bsonx.Builder) { b.Doc("transformBy", f.projection) })
-	}
-}
-
-// projectionStage names a projection as MongoDB's planner does.
-func projectionStage(p *plan.Plan, spec bsonx.Doc) string {
-	if x, ok := p.Access.(*exec.IndexScan); ok && x.Covered {
-		return "PROJECTION_COVERED"
-	}
-	for it := bsonx.NewIter(spec); it.Next(); {
-		v := it.Value()
-		if !bsonx.IsNumber(v) && v.Type != bsonx.Bool || containsDot(it.Key()) {
-			return "PROJECTION_DEFAULT"
-		}
-	}
-	return "PROJECTION_SIMPLE"
-}
-
-func containsDot(b []byte) bool {
-	for _, c := range b {
-		if c == '.' {
-			return true
-		}
-	}
-	return false
-}
-
-func (rq *Request) explainCount(ctx context.Context, b *bsonx.Builder, v verbosity) error {
-	name, err := rq.Collection()
-	if err != nil {
-		return err
-	}
-	src, err := rq.openSource(ctx)
-	if err != nil {
-		return err
-	}
-	defer src.close()
-	t, err := src.target(ctx, rq.DB, name)
-	if err != nil {
-		return err
-	}
-	a := readCountArgs(name, &rq.Args)
-	if t.isView() {
-		return src.explainPipeline(ctx, rq, b, viewCount(t, a), v)
-	}
-	q, p, err := src.planCount(ctx, t, a)
-	if err != nil {
-		return err
-	}
-	x := &explained{rq: rq, ns: t.ns(), plan: p}
-	x.base()
-	if p != nil {
-		counted := int64(0)
-		whole := false
-		switch s := p.Access.(type) {
-		case *exec.CollScan:
-			whole = p.Filter == nil
-		case *exec.IndexScan:
-			if p.Filter == nil && s.Index != nil && x.root.Stage == "FETCH" {
-				x.root = x.root.Inputs[0]
-			}
-			if p.Filter == nil && x.root.Stage == "IXSCAN" {
-				x.root.Stage = "COUNT_SCAN"
-			}
-		}
-		if whole {
-			x.root = &plan.Node{Stage: "RECORD_STORE_FAST_COUNT", Stats: func(b *bsonx.Builder) {
-				b.Int64("nCounted", counted)
-				b.Int32("nSkipped", 0)
-			}}
-		} else {
-			x.over("COUNT", nil, nil)
-			x.root.Stats = func(b *bsonx.Builder) {
-				b.Int64("nCounted", counted)
-				b.Int32("nSkipped", int32(a.skip))
-			}
-		}
-		if v != queryPlanner {
-			if whole {
-				counted, err = src.count(ctx, a)
-			} else {
-				it := exec.NewCounter(q.rows(t, p, &x.st), &x.rows)
-				counted, err = countRows(ctx, exec.NewWindow(it, a.skip, a.limit))
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return x.write(ctx, b, v)
-}
-
-func (rq *Request) explainDistinct(ctx context.Context, b *bsonx.Builder, v verbosity) error {
-	name, err := rq.Collection()
-	if err != nil {
-		return err
-	}
-	src, err := rq.openSource(ctx)
-	if err != nil {
-		return err
-	}
-	defer src.close()
-	a := &distinctArgs{name: name, key: rq.Args.String("key", ""), query: rq.Args.Doc("query"),
-		collation: rq.Args.Doc("collation"), hint: rq.Args.Get("hint")}
-	t, err := src.target(ctx, rq.DB, name)
-	if err != nil {
-		return err
-	}
-	if t.isView() {
-		return src.explainPipeline(ctx, rq, b, viewDistinct(t, a), v)
-	}
-	q, p, err := src.planDistinct(ctx, t, a)
-	if err != nil {
-		return err
-	}
-	x := &explained{rq: rq, ns: t.ns(), plan: p}
-	x.base()
-	if p != nil {
-		if x.root.Stage == "IXSCAN" {
-			if s, ok := p.Access.(*exec.IndexScan); ok && s.Distinct > 0 {
-				x.root.Stage = "DISTINCT_SCAN"
-			}
-			x.over("PROJECTION_COVERED", func() int64 { return x.out }, nil)
-		}
-		x.open = func() (exec.Iterator, error) { return exec.NewCounter(q.rows(t, p, &x.st), &x.rows), nil }
-	}
-	return x.write(ctx, b, v)
 }

@@ -2,10 +2,12 @@ package command
 
 import (
 	"context"
+	"io"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/plan"
 )
 
 // explainModify plans the first statement of a write and changes nothing.
@@ -18,7 +20,7 @@ func (rq *Request) explainModify(ctx context.Context, b *bsonx.Builder, v verbos
 	if err != nil {
 		return err
 	}
-	src, err := rq.openSource(ctx)
+	src, err := rq.openExplain(ctx)
 	if err != nil {
 		return err
 	}
@@ -30,7 +32,7 @@ func (rq *Request) explainModify(ctx context.Context, b *bsonx.Builder, v verbos
 	if t.isView() {
 		return errcode.New(errcode.CommandNotSupportedOnView, "Namespace %s is a view, not a collection", t.ns())
 	}
-	x := &explained{rq: rq, ns: t.ns()}
+	x := &explained{rq: rq, db: t.db.name, ns: t.ns()}
 	mod := &modifier{modification: m, s: src, t: t}
 	if err := mod.compile(ctx); err != nil {
 		return err
@@ -41,32 +43,77 @@ func (rq *Request) explainModify(ctx context.Context, b *bsonx.Builder, v verbos
 		}
 	}
 	x.base()
-	if x.plan != nil {
-		if !x.plan.Sorted && notEmpty(m.sort) != nil {
-			x.over("SORT", nil, func(b *bsonx.Builder) { b.Doc("sortPattern", m.sort) })
+	if x.plan == nil {
+		return x.write(ctx, b, v)
+	}
+	x.query = x.plan.Query
+	if notEmpty(m.sort) != nil {
+		x.overIf(func(p *plan.Plan) string {
+			if p.Sorted {
+				return ""
+			}
+			return "SORT"
+		}, &plan.Node{Describe: sortDescription(m.sort, 0)})
+	}
+	var matched, changed int64
+	x.overIf(func(*plan.Plan) string { return stageName }, &plan.Node{Stats: func(b *bsonx.Builder) {
+		if stageName == "DELETE" {
+			b.Int64("nWouldDelete", matched)
+			return
 		}
-		n := int64(0)
-		x.over(stageName, nil, nil)
-		x.root.Stats = func(b *bsonx.Builder) {
-			if stageName == "DELETE" {
-				b.Int64("nWouldDelete", n)
-				return
-			}
-			b.Int64("nMatched", n)
-			b.Int64("nWouldModify", n)
-			b.Int64("nWouldUpsert", 0)
+		b.Int64("nMatched", matched)
+		b.Int64("nWouldModify", changed)
+		upserts := int64(0)
+		if m.upsert && matched == 0 {
+			upserts = 1
 		}
-		if v != queryPlanner {
-			limit := int64(1)
-			if m.multi {
-				limit = 0
-			}
-			if n, err = countRows(ctx, exec.NewWindow(exec.NewCounter(mod.q.rows(t, x.plan, &x.st), &x.rows), 0, limit)); err != nil {
-				return err
-			}
+		b.Int64("nWouldUpsert", upserts)
+	}, Returned: func() int64 { return x.out }})
+	if v != queryPlanner {
+		if matched, changed, err = mod.dryRun(ctx, x); err != nil {
+			return err
+		}
+		if rq.Name == "findAndModify" {
+			x.out = matched
 		}
 	}
 	return x.write(ctx, b, v)
+}
+
+// dryRun counts the rows that the statement would find and change.
+func (x *modifier) dryRun(ctx context.Context, ex *explained) (matched, changed int64, err error) {
+	it := exec.NewCounter(x.q.rows(x.t, ex.plan, &ex.st), &ex.rows)
+	defer func() { _ = it.Close() }()
+	env := x.q.env()
+	for matched == 0 || x.multi {
+		row, err := it.Next(ctx)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		matched++
+		if x.up == nil {
+			continue
+		}
+		in := x.in
+		env.Root = bsonx.DocValue(row.Doc)
+		if x.up.NeedsPosition() {
+			if _, in.Pos, err = x.f.MatchesAt(env, row.Doc); err != nil {
+				return 0, 0, err
+			}
+		}
+		res, err := x.up.Apply(env, row.Doc, in)
+		env.Arena.Reset()
+		if err != nil {
+			return 0, 0, err
+		}
+		if res.Changed {
+			changed++
+		}
+	}
+	return matched, changed, nil
 }
 
 // firstModification is the statement that explain looks at.

@@ -226,8 +226,10 @@ type findPlan struct {
 	t    *target
 	args *findArgs
 	plan *plan.Plan // nil: the collection is not there
-	proj *project.Projection
-	sort bsonx.Doc // left to be done after the plan
+	// query is what was planned.
+	query *plan.Query
+	proj  *project.Projection
+	sort  bsonx.Doc // left to be done after the plan
 	// counted, if set, counts the rows that pass the filter (explain).
 	counted *int64
 }
@@ -258,6 +260,7 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 	if err := specialTarget(t, filter); err != nil {
 		return nil, err
 	}
+	fp.query = pq
 	if t.coll == nil { // nothing to plan; a hint is not looked at
 		return fp, nil
 	}
@@ -270,13 +273,13 @@ func (s *source) planFind(ctx context.Context, t *target, f *findArgs) (*findPla
 	if f.limit > 0 {
 		pq.Limit = f.limit + f.skip
 	}
-	if fp.plan, err = t.choose(ctx, pq); err != nil {
+	if fp.plan, err = q.choose(ctx, t, pq); err != nil {
 		return nil, err
 	}
 	q.wantSortKey = bytes.Contains(f.projection, []byte("sortKey"))
 	q.wantKeys = f.returnKey || bytes.Contains(f.projection, []byte("indexKey"))
-	if !fp.plan.Sorted {
-		fp.sort = f.sort
+	if fp.plan.Sorted && pq.Sort != nil {
+		fp.sort = nil
 	}
 	return fp, nil
 }

@@ -158,7 +158,7 @@ func (x *modifier) plan(ctx context.Context) (*plan.Plan, error) {
 	if !x.multi {
 		pq.Limit = 1
 	}
-	return x.t.choose(ctx, pq)
+	return x.q.choose(ctx, x.t, pq)
 }
 
 func (x *modifier) open(ctx context.Context) (exec.Iterator, error) {

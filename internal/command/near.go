@@ -87,7 +87,7 @@ func (c *collections) GeoNear(ctx context.Context, oc *stage.OpenContext, ns sta
 	if ns == c.q.hintFor {
 		pq.Hint = c.q.hint
 	}
-	p, err := t.choose(ctx, pq)
+	p, err := q.choose(ctx, t, pq)
 	if err != nil {
 		return nil, err
 	}

@@ -322,7 +322,7 @@ func (m *mergeTarget) upsert(ctx context.Context, s *source, filter bsonx.Doc, c
 // update changes the document that matches; found is false when there is none.
 func (m *mergeTarget) update(ctx context.Context, s *source, t *target, f *match.Filter, change func(bsonx.Doc) (bsonx.Doc, error)) (found bool, err error) {
 	q := m.w.q
-	p, err := t.choose(ctx, &plan.Query{Filter: f, Collation: q.coll, All: true, Limit: 1})
+	p, err := q.choose(ctx, t, &plan.Query{Filter: f, Collation: q.coll, All: true, Limit: 1})
 	if err != nil {
 		return false, err
 	}
@@ -414,7 +414,7 @@ func (p *prober) Probe(ctx context.Context, values []bsonx.Value) (exec.Iterator
 	if err != nil {
 		return nil, err
 	}
-	pl, err := p.t.choose(ctx, &plan.Query{Filter: f, Collation: p.coll, All: true})
+	pl, err := p.q.choose(ctx, p.t, &plan.Query{Filter: f, Collation: p.coll, All: true})
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,7 @@ package command
 
 import (
 	"context"
-	"fmt"
-	"hash/fnv"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -28,14 +27,16 @@ type planKey struct {
 	coll txn.CollectionID
 }
 
-// planCache keeps the index filters that planCacheSetFilter made and remembers for
-// which query shapes the planner had a choice. Nothing of it is stored. Safe for
-// concurrent use; the zero value is empty.
+// planCache keeps the index filters that planCacheSetFilter made and the plans that
+// trials found best (plan_entries.go). Nothing of it is stored. Safe for concurrent
+// use; the zero value is empty.
 type planCache struct {
 	mu      sync.Mutex
 	filters map[planKey][]*indexFilter
 	any     atomic.Bool // there are filters
 	plans   map[planKey]map[uint32]*cachedPlan
+	clock   int64 // of uses
+	counts  planCounts
 }
 
 // indexFilter lets queries of one shape use some indexes only.
@@ -44,19 +45,6 @@ type indexFilter struct {
 	query, sort, projection, collation bsonx.Doc
 	indexes                            []bsonx.Value
 }
-
-// cachedPlan is a query shape for which there was more than one index.
-type cachedPlan struct {
-	shape             string
-	query, sort, proj bsonx.Doc
-	index             string
-	created           int64 // ms
-	filtered          bool
-	rejected          int
-}
-
-// maxCachedPlans is how many shapes of a collection are remembered.
-const maxCachedPlans = 500
 
 // queryShape is what queries of one shape have in common: the filter without its
 // values, the sort, the projection and the collation.
@@ -155,47 +143,11 @@ func (f *indexFilter) names(ix *exec.Index) bool {
 	return false
 }
 
-// note remembers a shape for which the planner had a choice.
-func (c *planCache) note(db string, pq *plan.Query, p *plan.Plan, now int64) {
-	scan, ok := p.Access.(*exec.IndexScan)
-	if !ok || len(p.Rejected) == 0 {
-		return
-	}
-	shape := shapeOf(pq)
-	hash := hashOf(shape)
-	key := planKey{db, pq.Coll.ID}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.plans == nil {
-		c.plans = map[planKey]map[uint32]*cachedPlan{}
-	}
-	m := c.plans[key]
-	if m == nil {
-		m = map[uint32]*cachedPlan{}
-		c.plans[key] = m
-	}
-	if m[hash] != nil || len(m) >= maxCachedPlans {
-		return
-	}
-	e := &cachedPlan{shape: shape, sort: cloneDoc(pq.Sort), proj: cloneDoc(pq.Projection), created: now, filtered: pq.FilterSet, rejected: len(p.Rejected)}
-	if pq.Filter != nil {
-		e.query = cloneDoc(pq.Filter.Spec())
-	}
-	e.index = scan.Spec.Name
-	m[hash] = e
-}
-
 func cloneDoc(d bsonx.Doc) bsonx.Doc {
 	if d == nil {
 		return bsonx.EmptyDoc
 	}
 	return append(bsonx.Doc(nil), d...)
-}
-
-func hashOf(shape string) uint32 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(shape)) // never fails
-	return h.Sum32()
 }
 
 // forget drops all that is kept about a collection.
@@ -204,64 +156,6 @@ func (c *planCache) forget(key planKey) {
 	defer c.mu.Unlock()
 	delete(c.filters, key)
 	delete(c.plans, key)
-}
-
-// list returns the remembered shapes as $planCacheStats shows them.
-func (c *planCache) list(key planKey, host string) []bsonx.Doc {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var hashes []uint32
-	for h := range c.plans[key] {
-		hashes = append(hashes, h)
-	}
-	slices.Sort(hashes)
-	var docs []bsonx.Doc
-	for _, h := range hashes {
-		docs = append(docs, c.plans[key][h].describe(h, host))
-	}
-	return docs
-}
-
-func (e *cachedPlan) describe(hash uint32, host string) bsonx.Doc {
-	hex := fmt.Sprintf("%08X", hash)
-	b := bsonx.NewDoc(nil)
-	b.String("version", "1")
-	b.String("queryHash", hex)
-	b.String("planCacheShapeHash", hex)
-	b.String("planCacheKey", fmt.Sprintf("%08X", hashOf(e.shape+e.index)))
-	b.Bool("isActive", false)
-	b.Int64("works", 1)
-	b.String("worksType", "works")
-	b.Date("timeOfCreation", e.created)
-	at := b.OpenDoc("createdFromQuery")
-	b.Doc("query", e.query)
-	b.Doc("sort", e.sort)
-	b.Doc("projection", e.proj)
-	b.Close(at)
-	at = b.OpenDoc("cachedPlan")
-	b.String("stage", "FETCH")
-	in := b.OpenDoc("inputStage")
-	b.String("stage", "IXSCAN")
-	b.String("indexName", e.index)
-	b.Close(in)
-	b.Close(at)
-	at = b.OpenArray("creationExecStats")
-	for i := 0; i <= e.rejected; i++ {
-		s := b.OpenDoc(bsonx.Index(i))
-		b.Int32("nReturned", 0)
-		b.Int32("executionTimeMillisEstimate", 0)
-		b.Close(s)
-	}
-	b.Close(at)
-	at = b.OpenArray("candidatePlanScores")
-	for i := 0; i <= e.rejected; i++ {
-		b.Double(bsonx.Index(i), 1)
-	}
-	b.Close(at)
-	b.Bool("indexFilterSet", e.filtered)
-	b.Int64("estimatedSizeBytes", int64(len(e.shape)+len(e.query)+len(e.sort)+len(e.proj)+256))
-	b.String("host", host)
-	return b.Done()
 }
 
 func badValue(format string, args ...any) error {
@@ -439,7 +333,7 @@ var planCacheClearCommand = &Spec{
 				delete(c.plans, key)
 				return
 			}
-			delete(c.plans[key], hashOf(shape))
+			maps.DeleteFunc(c.plans[key], func(_ uint32, e *cachedPlan) bool { return e.shape == shape })
 		})
 	},
 }

@@ -31,6 +31,10 @@ type query struct {
 	hintFor stage.Namespace
 	// wantKeys: something reads {$meta: "indexKey"}.
 	wantKeys bool
+	// trials: plans are always tried, never taken from the plan cache (explain).
+	trials bool
+	// used learns what the sort of a find holds, for explain.
+	used *stage.Usage
 	// wantSortKey: something reads {$meta: "sortKey"}.
 	wantSortKey bool
 }
@@ -38,7 +42,7 @@ type query struct {
 // newQuery prepares a statement on a collection: collation is the command's own
 // (nil: the collection's), let its variables.
 func (s *source) newQuery(ctx context.Context, t *target, collation, let bsonx.Doc) (*query, error) {
-	q := &query{src: s, allowDisk: true}
+	q := &query{src: s, allowDisk: true, trials: s.explain}
 	if collation != nil && !bsonx.IsEmpty(collation) {
 		c, err := collate.Parse(collation)
 		if err != nil {
@@ -122,8 +126,9 @@ func (q *query) filter(d bsonx.Doc) (*match.Filter, error) {
 
 // open is the context that pipeline stages run in.
 func (q *query) open(ns stage.Namespace) *stage.OpenContext {
-	return &stage.OpenContext{Query: q.q, Vars: q.vars, Collections: &collections{q}, NS: ns,
-		Memory: q.src.sv.Params.memory(q.allowDisk)}
+	m := q.src.sv.Params.memory(q.allowDisk)
+	m.Used = q.used
+	return &stage.OpenContext{Query: q.q, Vars: q.vars, Collections: &collections{q}, NS: ns, Memory: m}
 }
 
 // parse is the context that pipelines are parsed in.
@@ -133,47 +138,127 @@ func (q *query) parse(ns stage.Namespace) *stage.ParseContext {
 }
 
 // reader answers the planner's questions from a view.
-type reader struct{ db *database }
+type reader struct {
+	db *database
+	q  *query
+}
 
 // Multikey implements plan.Reader.
 func (r reader) Multikey(ctx context.Context, c *exec.Collection, ix *exec.Index) (index.Multikey, error) {
 	return exec.Multikey(ctx, r.db.view, c, ix)
 }
 
-// Sample implements plan.Reader.
-func (r reader) Sample(ctx context.Context, _ *exec.Collection, a exec.Access, limit int) (int, error) {
-	return exec.SampleKeys(ctx, a.Open(r.db.view, &exec.Stats{}), limit)
-}
+// Open implements plan.Reader.
+func (r reader) Open(a exec.Access, st *exec.Stats) exec.Iterator { return a.Open(r.db.view, st) }
+
+// Env implements plan.Reader.
+func (r reader) Env() *expr.Env { return r.q.env() }
 
 // choose plans a query on a target that is a collection.
-func (t *target) choose(ctx context.Context, pq *plan.Query) (*plan.Plan, error) {
+func (q *query) choose(ctx context.Context, t *target, pq *plan.Query) (*plan.Plan, error) {
 	pq.Coll = t.coll
 	sv := t.db.sv
 	sv.plans.restrict(t.db.name, pq)
-	p, err := plan.Choose(ctx, pq, reader{t.db})
+	if bsonx.IsMissing(pq.Hint) && !q.trials {
+		pq.Cached = func() (string, int64) { return sv.plans.lookup(t.db.name, pq) }
+	}
+	p, err := plan.Choose(ctx, pq, reader{t.db, q})
 	if err != nil {
 		return nil, err
 	}
 	if x, ok := p.Access.(*exec.IndexScan); ok {
 		sv.uses.add(planKey{t.db.name, t.coll.ID}, x.Spec.Name)
-		sv.plans.note(t.db.name, pq, p, sv.Clock.Now().UnixMilli())
+	}
+	if bsonx.IsMissing(pq.Hint) && !q.trials {
+		sv.plans.note(t.db.name, pq, p, sv.Clock.Now().UnixMilli(), false)
 	}
 	return p, nil
 }
 
-// rows opens a plan's rows, filtered.
-func (q *query) rows(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
+// open starts a plan's access path.
+func (q *query) access(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
 	a := p.Access
 	if x, ok := a.(*exec.IndexScan); ok && q.wantKeys {
 		c := *x
 		c.KeyMeta, c.Covered = true, false
 		a = &c
 	}
-	it := a.Open(t.db.view, st)
+	return a.Open(t.db.view, st)
+}
+
+// rows opens a plan's rows, filtered.
+func (q *query) rows(t *target, p *plan.Plan, st *exec.Stats) exec.Iterator {
+	if p.CachedWorks > 0 {
+		return &cachedRows{Iterator: q.access(t, p, st), q: q, t: t, plan: p, st: st, env: q.env()}
+	}
+	it := q.access(t, p, st)
 	if p.Filter != nil && !p.Filter.MatchesAll() {
 		it = exec.NewFilter(it, p.Filter, q.env())
 	}
 	return it
+}
+
+// cachedRows are the rows of a plan that was not tried but taken from the plan
+// cache. When it works much harder than it did then, and has not yielded a row
+// yet, the query is planned anew.
+type cachedRows struct {
+	exec.Iterator
+	q       *query
+	t       *target
+	plan    *plan.Plan
+	st      *exec.Stats
+	env     *expr.Env
+	settled bool
+}
+
+// Next implements exec.Iterator.
+func (c *cachedRows) Next(ctx context.Context) (exec.Row, error) {
+	for {
+		row, err := c.Iterator.Next(ctx)
+		if err != nil {
+			return row, err
+		}
+		if f := c.plan.Filter; f != nil {
+			c.env.Root, c.env.Meta = bsonx.DocValue(row.Doc), row.Meta
+			ok, err := f.Matches(c.env, row.Doc)
+			c.env.Arena.Reset()
+			if err != nil {
+				return exec.Row{}, err
+			}
+			if !ok {
+				if !c.settled && c.st.All() > worksTooMany*c.plan.CachedWorks {
+					if err := c.again(ctx); err != nil {
+						return exec.Row{}, err
+					}
+				}
+				continue
+			}
+		}
+		c.settled = true
+		return row, nil
+	}
+}
+
+// again plans the query anew and starts over.
+func (c *cachedRows) again(ctx context.Context) error {
+	c.settled = true
+	sv, pq := c.t.db.sv, c.plan.Query
+	p, err := c.plan.Again(ctx, reader{c.t.db, c.q})
+	if err != nil {
+		return err
+	}
+	sv.plans.counts.replanned.Add(1)
+	if p.Identity() == c.plan.Identity() {
+		sv.plans.counts.replannedSame.Add(1)
+	}
+	sv.plans.drop(c.t.db.name, pq)
+	sv.plans.note(c.t.db.name, pq, p, sv.Clock.Now().UnixMilli(), true)
+	if err := c.Iterator.Close(); err != nil {
+		return err
+	}
+	*c.st = exec.Stats{}
+	c.plan, c.Iterator = p, c.q.access(c.t, p, c.st)
+	return nil
 }
 
 // sorted puts a sort behind it, of limit rows if that is not 0.

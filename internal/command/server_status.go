@@ -177,4 +177,9 @@ func statusMetrics(s *Services, b *bsonx.Builder) {
 	b.Int64("total", int64(len(open)))
 	b.Close(in)
 	b.Close(at)
+	at = b.OpenDoc("query")
+	in = b.OpenDoc("planCache")
+	s.plans.status(b)
+	b.Close(in)
+	b.Close(at)
 }

@@ -27,6 +27,8 @@ type source struct {
 	// splits counts the commits that a large statement has made so far: what was
 	// committed cannot start anew.
 	splits int
+	// explain: plans are to be shown, so that the plan cache stays out.
+	explain bool
 }
 
 // about is what a source keeps of its command: a cursor outlives the request.

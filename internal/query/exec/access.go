@@ -21,7 +21,19 @@ type Stats struct {
 	Works, Seeks                         int64
 	DupsTested, DupsDropped              int64
 	EOF                                  bool
-	Children                             []*Stats // of a Union
+	Children                             []*Stats // of a path that joins others
+}
+
+// All returns the works of an access path and of those that it joins.
+func (st *Stats) All() int64 {
+	if len(st.Children) == 0 {
+		return st.Works
+	}
+	n := int64(0)
+	for _, c := range st.Children {
+		n += c.All()
+	}
+	return n
 }
 
 // Nothing yields no rows (a filter that cannot match).

@@ -136,19 +136,6 @@ func (it *mapIter) Next(ctx context.Context) (Row, error) {
 // Exhausted passes the input's knowledge on.
 func (it *mapIter) Exhausted() bool { return Exhausted(it.Iterator) }
 
-// SampleKeys counts up to limit keys that an access path steps on.
-func SampleKeys(ctx context.Context, it Iterator, limit int) (int, error) {
-	defer it.Close()
-	for n := 0; n < limit; n++ {
-		if _, err := it.Next(ctx); err == io.EOF {
-			return n, nil
-		} else if err != nil {
-			return 0, err
-		}
-	}
-	return limit, nil
-}
-
 // counterIter counts the rows that pass.
 type counterIter struct {
 	Iterator

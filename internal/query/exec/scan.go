@@ -137,8 +137,8 @@ func (s *indexScan) Next(ctx context.Context) (Row, error) {
 		if s.Distinct > 0 {
 			s.skipEqual(key)
 		}
-		id := key[s.check.valuesLen:]
 		if s.seen != nil {
+			id := key[s.check.valuesLen:]
 			s.st.DupsTested++
 			if _, dup := s.seen[string(id)]; dup {
 				s.st.DupsDropped++
@@ -146,29 +146,37 @@ func (s *indexScan) Next(ctx context.Context) (Row, error) {
 			}
 			s.seen[string(id)] = struct{}{}
 		}
-		row := Row{Key: id}
-		if s.Covered || s.KeyMeta {
-			if err := s.decode(key); err != nil {
-				return Row{}, err
-			}
+		row, ok, err := s.rowAt(ctx, key)
+		if ok || err != nil {
+			return row, err
 		}
-		if s.Covered {
-			s.buf = s.document(s.buf[:0])
-			row.Doc = s.buf
-		} else if row.Doc, err = s.v.Get(ctx, s.Coll.ID, id); err != nil {
-			return Row{}, err
-		} else if row.Doc == nil {
-			continue // written by this transaction since the scan began
-		} else {
-			s.st.DocsExamined++
-		}
-		if s.KeyMeta {
-			s.meta = expr.Meta{IndexKey: bsonx.DocValue(s.keyDoc())}
-			row.Meta = &s.meta
-		}
-		s.st.Returned++
-		return row, nil
 	}
+}
+
+// rowAt makes the row of the current key; false when this transaction has
+// deleted it since the scan began.
+func (s *indexScan) rowAt(ctx context.Context, key []byte) (row Row, ok bool, err error) {
+	row.Key = key[s.check.valuesLen:]
+	if s.Covered || s.KeyMeta {
+		if err := s.decode(key); err != nil {
+			return Row{}, false, err
+		}
+	}
+	if s.Covered {
+		s.buf = s.document(s.buf[:0])
+		row.Doc = s.buf
+	} else {
+		if row.Doc, err = s.v.Get(ctx, s.Coll.ID, row.Key); err != nil || row.Doc == nil {
+			return Row{}, false, err
+		}
+		s.st.DocsExamined++
+	}
+	if s.KeyMeta {
+		s.meta = expr.Meta{IndexKey: bsonx.DocValue(s.keyDoc())}
+		row.Meta = &s.meta
+	}
+	s.st.Returned++
+	return row, true, nil
 }
 
 // keyDoc is the current key as a flat document, for returnKey.

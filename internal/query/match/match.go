@@ -85,6 +85,17 @@ func (f *Filter) Plain() error {
 // Root returns the simplified tree: True for a filter that matches all.
 func (f *Filter) Root() Node { return f.root }
 
+// Rest returns the filter with only some of its top-level conditions, for a plan
+// that has decided the others. There is at least one.
+func (f *Filter) Rest(nodes []Node) *Filter {
+	rest := *f
+	rest.root = &And{Nodes: nodes}
+	if len(nodes) == 1 {
+		rest.root = nodes[0]
+	}
+	return &rest
+}
+
 // Collation returns the collation that the filter was compiled with; may be nil.
 func (f *Filter) Collation() bsonx.Collator { return f.coll }
 

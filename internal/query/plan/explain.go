@@ -12,6 +12,8 @@ import (
 // Node is a stage of a plan as explain shows it.
 type Node struct {
 	Stage string
+	// Filter is what the stage applies to its rows; nil for nothing.
+	Filter bsonx.Doc
 	// Describe writes the stage's own fields; nil for none.
 	Describe func(b *bsonx.Builder)
 	// Stats writes what the stage has counted; nil for none.
@@ -23,79 +25,109 @@ type Node struct {
 }
 
 // Tree describes a plan's access path and the filter on it. rows counts the rows
-// that passed the filter.
+// that passed the filter. What st counts is read when the tree is written.
 func (p *Plan) Tree(st *exec.Stats, rows *int64) *Node {
 	n := p.access(p.Access, st)
 	if p.Filter == nil || p.Filter.MatchesAll() {
 		return n
 	}
+	passed := func() int64 { return *rows }
 	switch n.Stage {
-	case "COLLSCAN", "FETCH", "EXPRESS_IXSCAN":
-		d := n.Describe
-		n.Describe = func(b *bsonx.Builder) {
-			b.Doc("filter", FilterDoc(p.Filter.Root()))
-			if d != nil {
-				d(b)
-			}
-		}
-		n.Returned = func() int64 { return *rows }
-		return n
-	case "IXSCAN":
-		d := n.Describe
-		n.Describe = func(b *bsonx.Builder) {
-			b.Doc("filter", FilterDoc(p.Filter.Root()))
-			d(b)
-		}
-		n.Returned = func() int64 { return *rows }
+	case "COLLSCAN", "FETCH", "EXPRESS_IXSCAN", "IXSCAN":
+		n.Filter, n.Returned = FilterDoc(p.Filter.Root()), passed
 		return n
 	}
-	return &Node{Stage: "FETCH", Inputs: []*Node{n}, Returned: func() int64 { return *rows }, Works: n.Works, EOF: n.EOF,
-		Describe: func(b *bsonx.Builder) { b.Doc("filter", FilterDoc(p.Filter.Root())) },
-		Stats: func(b *bsonx.Builder) {
-			b.Int64("docsExamined", st.DocsExamined)
-			b.Int32("alreadyHasObj", 0)
-		}}
+	return &Node{Stage: "FETCH", Filter: FilterDoc(p.Filter.Root()), Inputs: []*Node{n}, Returned: passed, Works: n.Works, EOF: n.EOF, Stats: fetched(st)}
+}
+
+// fetched writes what a FETCH counts over a path that may join others.
+func fetched(st *exec.Stats) func(b *bsonx.Builder) {
+	return func(b *bsonx.Builder) {
+		b.Int32("docsExamined", int32(docsOf(st)))
+		b.Int32("alreadyHasObj", 0)
+	}
+}
+
+func docsOf(st *exec.Stats) int64 {
+	n := st.DocsExamined
+	for _, c := range st.Children {
+		n += docsOf(c)
+	}
+	return n
 }
 
 func (p *Plan) access(a exec.Access, st *exec.Stats) *Node {
-	returned := func() int64 { return st.Returned }
-	works := func() int64 { return st.Works }
-	eof := func() bool { return st.EOF }
+	return p.accessNode(a, func() *exec.Stats { return st })
+}
+
+// accessNode describes a path; what it counts is there once it was opened.
+func (p *Plan) accessNode(a exec.Access, stats func() *exec.Stats) *Node {
+	n := &Node{Returned: func() int64 { return stats().Returned }, Works: func() int64 { return stats().Works }, EOF: func() bool { return stats().EOF }}
 	switch a := a.(type) {
 	case *exec.CollScan:
-		return &Node{Stage: "COLLSCAN", Returned: returned, Works: works, EOF: eof,
-			Describe: func(b *bsonx.Builder) { b.String("direction", direction(a.Reverse)) },
-			Stats:    func(b *bsonx.Builder) { b.Int32("docsExamined", int32(st.DocsExamined)) }}
+		n.Stage = "COLLSCAN"
+		n.Describe = func(b *bsonx.Builder) { b.String("direction", direction(a.Reverse)) }
+		n.Stats = func(b *bsonx.Builder) { b.Int32("docsExamined", int32(stats().DocsExamined)) }
 	case *exec.IndexScan:
-		return p.indexNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+		return p.indexNode(a, stats, n)
 	case *exec.TextScan:
-		return p.textNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+		return p.textNode(a, stats(), n)
 	case *exec.NearScan:
-		return nearNode(a, st, &Node{Returned: returned, Works: works, EOF: eof})
+		return nearNode(a, stats(), n)
 	case *exec.Scoreless:
-		return p.access(a.Access, st)
+		return p.accessNode(a.Access, stats)
 	case *exec.Union:
-		n := &Node{Stage: "OR", Returned: returned, Works: works, EOF: eof, Stats: func(b *bsonx.Builder) {
-			b.Int32("dupsTested", int32(st.DupsTested))
-			b.Int32("dupsDropped", int32(st.DupsDropped))
-		}}
-		for i, c := range a.Children {
-			cs := &exec.Stats{}
-			if i < len(st.Children) {
-				cs = st.Children[i]
-			}
-			in := p.access(c, cs)
-			if in.Stage == "FETCH" {
-				in = in.Inputs[0]
-			}
-			n.Inputs = append(n.Inputs, in)
-		}
-		if len(p.nodesOf()) > 0 && p.Filter != nil {
-			return n
-		}
-		return &Node{Stage: "FETCH", Inputs: []*Node{n}, Returned: returned, Works: works, EOF: eof}
+		children := make([]exec.Access, len(a.Children))
+		copy(children, a.Children)
+		return p.joined("OR", n, stats, children)
+	case *exec.Merge:
+		n.Describe = func(b *bsonx.Builder) { b.Doc("sortPattern", p.Query.Sort) }
+		return p.joined("SORT_MERGE", n, stats, accesses(a.Children))
+	case *exec.Intersect:
+		return p.joined("AND_SORTED", n, stats, accesses(a.Children))
+	default:
+		n.Stage = "EOF"
 	}
-	return &Node{Stage: "EOF", Returned: returned, Works: works, EOF: eof}
+	return n
+}
+
+func accesses(scans []*exec.IndexScan) []exec.Access {
+	out := make([]exec.Access, len(scans))
+	for i, s := range scans {
+		out[i] = s
+	}
+	return out
+}
+
+// joined describes a path that joins others: the fetch comes after it.
+func (p *Plan) joined(stage string, n *Node, stats func() *exec.Stats, children []exec.Access) *Node {
+	n.Stage = stage
+	n.Stats = func(b *bsonx.Builder) {
+		st := stats()
+		if stage == "AND_SORTED" {
+			b.Int32("failedAnd_0", 0)
+			return
+		}
+		b.Int32("dupsTested", int32(st.DupsTested))
+		b.Int32("dupsDropped", int32(st.DupsDropped))
+	}
+	for i, c := range children {
+		in := p.accessNode(c, func() *exec.Stats {
+			if st := stats(); i < len(st.Children) {
+				return st.Children[i]
+			}
+			return &exec.Stats{}
+		})
+		for in.Stage == "FETCH" {
+			in = in.Inputs[0]
+		}
+		n.Inputs = append(n.Inputs, in)
+	}
+	if p.Filter != nil && len(p.nodesOf()) > 0 {
+		return n
+	}
+	return &Node{Stage: "FETCH", Inputs: []*Node{n}, Returned: n.Returned, Works: n.Works, EOF: n.EOF,
+		Stats: func(b *bsonx.Builder) { fetched(stats())(b) }}
 }
 
 func (p *Plan) nodesOf() []match.Node {
@@ -113,7 +145,7 @@ func direction(reverse bool) string {
 }
 
 // indexNode is an index scan with its fetch, or the express path by _id.
-func (p *Plan) indexNode(a *exec.IndexScan, st *exec.Stats, n *Node) *Node {
+func (p *Plan) indexNode(a *exec.IndexScan, stats func() *exec.Stats, n *Node) *Node {
 	if a.Index == nil && len(p.nodesOf()) == 1 && len(a.Bounds) == 1 && len(a.Bounds[0]) == 1 && a.Min == nil && a.Max == nil &&
 		p.Filter == nil && bsonx.Equal(a.Bounds[0][0].Lo, a.Bounds[0][0].Hi) && p.Query.Sort == nil {
 		n.Stage = "EXPRESS_IXSCAN"
@@ -122,14 +154,15 @@ func (p *Plan) indexNode(a *exec.IndexScan, st *exec.Stats, n *Node) *Node {
 			b.String("indexName", "_id_")
 		}
 		n.Stats = func(b *bsonx.Builder) {
-			b.Int32("keysExamined", int32(st.KeysExamined))
-			b.Int32("docsExamined", int32(st.DocsExamined))
+			b.Int32("keysExamined", int32(stats().KeysExamined))
+			b.Int32("docsExamined", int32(stats().DocsExamined))
 		}
 		return n
 	}
 	n.Stage = "IXSCAN"
 	n.Describe = func(b *bsonx.Builder) { describeIndex(b, a) }
 	n.Stats = func(b *bsonx.Builder) {
+		st := stats()
 		b.Int32("keysExamined", int32(st.KeysExamined))
 		b.Int32("seeks", int32(st.Seeks+1))
 		b.Int32("dupsTested", int32(st.DupsTested))
@@ -138,13 +171,58 @@ func (p *Plan) indexNode(a *exec.IndexScan, st *exec.Stats, n *Node) *Node {
 	if a.Covered {
 		return n
 	}
-	return &Node{Stage: "FETCH", Inputs: []*Node{n}, Returned: n.Returned, Works: n.Works, EOF: n.EOF, Stats: func(b *bsonx.Builder) {
-		b.Int32("docsExamined", int32(st.DocsExamined))
-		b.Int32("alreadyHasObj", 0)
-	}}
+	return &Node{Stage: "FETCH", Inputs: []*Node{n}, Returned: n.Returned, Works: n.Works, EOF: n.EOF,
+		Stats: func(b *bsonx.Builder) { fetched(stats())(b) }}
+}
+
+// CountScan describes an index scan whose keys are only counted.
+func CountScan(n *Node, a *exec.IndexScan) {
+	n.Stage = "COUNT_SCAN"
+	n.Describe = func(b *bsonx.Builder) {
+		describeKeys(b, a)
+		at := b.OpenDoc("indexBounds")
+		for _, end := range []string{"start", "end"} {
+			in := b.OpenDoc(end + "Key")
+			inclusive := true
+			for i, rs := range a.Bounds {
+				if len(rs) == 0 {
+					continue
+				}
+				v, ok := rs[0].Lo, rs[0].LoIn
+				if (end == "end") != a.Spec.Descending(i) {
+					v, ok = rs[len(rs)-1].Hi, rs[len(rs)-1].HiIn
+				}
+				b.Value(a.FieldName(i), v)
+				inclusive = inclusive && ok
+			}
+			b.Close(in)
+			b.Bool(end+"KeyInclusive", inclusive)
+		}
+		b.Close(at)
+	}
+	stats := n.Stats
+	n.Stats = func(b *bsonx.Builder) {
+		own := bsonx.NewDoc(nil)
+		stats(own)
+		b.Value("keysExamined", bsonx.Lookup(own.Done(), "keysExamined"))
+	}
 }
 
 func describeIndex(b *bsonx.Builder, a *exec.IndexScan) {
+	describeKeys(b, a)
+	b.String("direction", direction(a.Reverse))
+	at := b.OpenDoc("indexBounds")
+	for i, rs := range a.Bounds {
+		arr := b.OpenArray(a.FieldName(i))
+		for j, s := range boundStrings(rs, a.Spec.Descending(i) != a.Reverse) {
+			b.String(bsonx.Index(j), s)
+		}
+		b.Close(arr)
+	}
+	b.Close(at)
+}
+
+func describeKeys(b *bsonx.Builder, a *exec.IndexScan) {
 	b.Doc("keyPattern", a.Spec.KeyPattern)
 	b.String("indexName", a.Spec.Name)
 	if a.Spec.Collation != nil {
@@ -162,16 +240,6 @@ func describeIndex(b *bsonx.Builder, a *exec.IndexScan) {
 	b.Bool("isSparse", a.Spec.Sparse)
 	b.Bool("isPartial", a.Spec.Partial != nil)
 	b.Int32("indexVersion", 2)
-	b.String("direction", direction(a.Reverse))
-	at := b.OpenDoc("indexBounds")
-	for i, rs := range a.Bounds {
-		arr := b.OpenArray(a.FieldName(i))
-		for j, s := range boundStrings(rs, a.Spec.Descending(i) != a.Reverse) {
-			b.String(bsonx.Index(j), s)
-		}
-		b.Close(arr)
-	}
-	b.Close(at)
 }
 
 func multikeyPaths(b *bsonx.Builder, f index.Field, mk uint64) {

@@ -23,7 +23,7 @@ func (p *Plan) textNode(a *exec.TextScan, st *exec.Stats, n *Node) *Node {
 		}
 		t := *t
 		t.Covered = true // the fetch comes after the join
-		join.Inputs = append(join.Inputs, p.indexNode(&t, cs, &Node{Returned: func() int64 { return cs.Returned },
+		join.Inputs = append(join.Inputs, p.indexNode(&t, func() *exec.Stats { return cs }, &Node{Returned: func() int64 { return cs.Returned },
 			Works: func() int64 { return cs.Works }, EOF: func() bool { return cs.EOF }}))
 	}
 	if len(join.Inputs) == 1 {

@@ -120,39 +120,6 @@ func subset(a, b Intervals) bool {
 	return true
 }
 
-// orPlan answers a $or by one index scan for each branch.
-func (p *planner) orPlan(ctx context.Context) error {
-	for _, n := range p.nodes {
-		or, ok := n.(*match.Or)
-		if !ok {
-			continue
-		}
-		u := &exec.Union{}
-		score := 1 << 30
-		for _, br := range or.Nodes {
-			sub := &planner{q: &Query{Coll: p.q.Coll, All: true, Collation: p.q.Collation}, r: p.r, nodes: conjuncts(br)}
-			for _, o := range p.nodes { // the rest holds for every branch
-				if o != n {
-					sub.nodes = append(sub.nodes, o)
-				}
-			}
-			sub.preds = preds(sub.nodes)
-			if err := sub.candidates(ctx); err != nil {
-				return err
-			}
-			w, err := sub.best(ctx)
-			if err != nil || w.label == "COLLSCAN" {
-				return err
-			}
-			score = min(score, w.score)
-			u.Children = append(u.Children, w.Access)
-		}
-		p.plans = append(p.plans, &Plan{Query: p.q, Access: u, Filter: p.residual(nil),
-			Sorted: len(p.q.Sort) == 0, score: score - 5, label: "OR"})
-	}
-	return nil
-}
-
 // minMax is a scan between two keys of the index that the hint names.
 func (p *planner) minMax(ctx context.Context) (*Plan, error) {
 	q := p.q

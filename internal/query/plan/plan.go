@@ -8,6 +8,7 @@ import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/query/expr"
 	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 )
@@ -47,8 +48,10 @@ type Query struct {
 	// FilterSet: Coll has only the indexes that such a filter allows.
 	Projection bsonx.Doc
 	FilterSet  bool
-	// Explain keeps the plans that were not chosen.
-	Explain bool
+	// Cached is asked, when there is a choice, for the plan that queries of this
+	// shape had before: its identity and how many works it took to prove itself.
+	// Nil, or an empty identity: nothing is known.
+	Cached func() (identity string, works int64)
 }
 
 // Plan is an access path, with what it does not do by itself.
@@ -61,8 +64,12 @@ type Plan struct {
 	Sorted bool
 	// Exact: every row of Access matches; a count need not look at documents.
 	Exact bool
-	// Rejected are the other plans, for explain.
+	// Rejected are the other plans, for explain and for planning anew.
 	Rejected []*Plan
+	// Trial is what a trial run of the plan did; nil when there was none.
+	Trial *Trial
+	// CachedWorks: the plan was taken from the cache, where it took so many works.
+	CachedWorks int64
 
 	score int
 	label string
@@ -72,8 +79,10 @@ type Plan struct {
 type Reader interface {
 	// Multikey returns where an index's paths went through arrays.
 	Multikey(ctx context.Context, c *exec.Collection, ix *exec.Index) (index.Multikey, error)
-	// Sample counts up to limit keys in an index scan's bounds.
-	Sample(ctx context.Context, c *exec.Collection, a exec.Access, limit int) (int, error)
+	// Open starts an access path, for a trial run.
+	Open(a exec.Access, st *exec.Stats) exec.Iterator
+	// Env is an environment for filters.
+	Env() *expr.Env
 }
 
 // Choose returns the plan for a query. Errors: BadValue (2) for a hint that
@@ -115,6 +124,10 @@ type planner struct {
 	nodes []match.Node
 	preds []pred
 	plans []*Plan
+	// branch: the query is a part of one.
+	branch bool
+	// scans are the index scans among the plans, for those that join several.
+	scans []*indexBounds
 }
 
 // candidates collects every sound plan.
@@ -148,6 +161,7 @@ func (p *planner) candidates(ctx context.Context) error {
 		if err := p.orPlan(ctx); err != nil {
 			return err
 		}
+		p.intersections()
 	}
 	return nil
 }
@@ -215,12 +229,19 @@ func (p *planner) residual(used []match.Node) *match.Filter {
 	if p.q.Filter == nil || len(p.nodes) == 0 {
 		return nil
 	}
+	var rest []match.Node
 	for _, n := range p.nodes {
 		if !slices.Contains(used, n) {
-			return p.q.Filter
+			rest = append(rest, n)
 		}
 	}
-	return nil
+	switch len(rest) {
+	case 0:
+		return nil
+	case len(p.nodes):
+		return p.q.Filter
+	}
+	return p.q.Filter.Rest(rest)
 }
 
 // idPlan looks at the index on _id, which is the rows themselves.
@@ -323,6 +344,10 @@ func (p *planner) addIndex(ib *indexBounds, forced bool) {
 		pl.score += distinctScore
 	}
 	p.plans = append(p.plans, pl)
+	p.scans = append(p.scans, ib)
+	if !sorted && skip == 0 {
+		p.explode(ib, sc, pl)
+	}
 }
 
 // distinctScore puts a scan that jumps from value to value before all others.
@@ -506,59 +531,4 @@ func (ib *indexBounds) fixed(path string) bool {
 		}
 	}
 	return false
-}
-
-// best chooses among the candidates.
-func (p *planner) best(ctx context.Context) (*Plan, error) {
-	if len(p.plans) == 0 {
-		return nil, errNoPlan()
-	}
-	slices.SortStableFunc(p.plans, func(a, b *Plan) int { return b.score - a.score })
-	if err := p.trial(ctx); err != nil {
-		return nil, err
-	}
-	w := p.plans[0]
-	for _, o := range p.plans[1:] {
-		if o.label != "COLLSCAN" {
-			w.Rejected = append(w.Rejected, o)
-		}
-	}
-	return w, nil
-}
-
-// trialKeys is how many keys of each candidate a trial looks at.
-const trialKeys = 101
-
-// trial settles between plans that the ranking puts close together by how many
-// keys each has in its bounds. A plan that needs a sort reads all of them.
-func (p *planner) trial(ctx context.Context) error {
-	n := 0
-	for n < len(p.plans) && n < 8 && p.plans[n].label != "COLLSCAN" {
-		n++
-	}
-	if n < 2 || p.plans[0].score >= 5000 {
-		return nil
-	}
-	type result struct {
-		*Plan
-		keys int
-	}
-	rs := make([]result, n)
-	for i, pl := range p.plans[:n] {
-		k, err := p.r.Sample(ctx, p.q.Coll, pl.Access, trialKeys)
-		if err != nil {
-			return err
-		}
-		rs[i] = result{pl, k}
-	}
-	slices.SortStableFunc(rs, func(a, b result) int {
-		if a.keys != b.keys && min(a.keys, b.keys) < trialKeys {
-			return a.keys - b.keys
-		}
-		return b.score - a.score
-	})
-	for i := range rs {
-		p.plans[i] = rs[i].Plan
-	}
-	return nil
 }

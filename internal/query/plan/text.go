@@ -93,7 +93,7 @@ func (p *planner) textAccess(ctx context.Context, ix *exec.Index, q *text.Query,
 				u.Children = append(u.Children, a)
 				continue
 			}
-			w, err := p.branch(ctx, all)
+			w, err := p.planBranch(ctx, all)
 			if err != nil {
 				return nil, err
 			}
@@ -108,9 +108,9 @@ func (p *planner) textAccess(ctx context.Context, ix *exec.Index, q *text.Query,
 	return nil, noPlan("failed to use text index to satisfy $text query")
 }
 
-// branch plans conditions by themselves.
-func (p *planner) branch(ctx context.Context, nodes []match.Node) (*Plan, error) {
-	sub := &planner{q: &Query{Coll: p.q.Coll, All: true, Collation: p.q.Collation}, r: p.r, nodes: nodes}
+// planBranch plans conditions by themselves.
+func (p *planner) planBranch(ctx context.Context, nodes []match.Node) (*Plan, error) {
+	sub := &planner{q: &Query{Coll: p.q.Coll, All: true, Collation: p.q.Collation}, r: p.r, nodes: nodes, branch: true}
 	sub.preds = preds(sub.nodes)
 	if err := sub.candidates(ctx); err != nil {
 		return nil, err

@@ -65,6 +65,25 @@ type Memory struct {
 	AllowDiskUse bool
 	// TempDir is where spilled files are made; "" is the system's.
 	TempDir string
+	// Used, if set, learns what a stage held and spilled, for explain.
+	Used *Usage
+}
+
+// Usage is what a blocking stage held in memory and wrote to disk, in bytes.
+type Usage struct {
+	Bytes          int64 // of the rows that it took
+	Peak           int64 // at most in memory
+	Files          int64
+	SpilledBytes   int64
+	SpilledRecords int64
+}
+
+// took adds rows that a stage keeps.
+func (u *Usage) took(n, held int64) {
+	if u != nil {
+		u.Bytes += n
+		u.Peak = max(u.Peak, held)
+	}
 }
 
 // OpenContext is what a pipeline runs in. It is shared by the pipeline's

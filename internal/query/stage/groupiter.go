@@ -96,6 +96,9 @@ func (it *groupIter) build(ctx context.Context) error {
 		err = e
 	}
 	it.in = nil
+	if used := it.oc.Memory.Used; used != nil && err == nil && !it.full {
+		err = it.measure()
+	}
 	return err
 }
 
@@ -159,6 +162,7 @@ func (it *groupIter) measure() error {
 			it.size += int64(st.Size())
 		}
 	}
+	it.oc.Memory.Used.took(0, it.size)
 	if it.size <= it.limit || it.depth >= maxSpillDepth {
 		return nil
 	}

@@ -22,6 +22,7 @@ func (s *rowStore) add(r exec.Row) error {
 	if s.file == nil && s.bytes+int64(len(r.Doc)) <= s.mem.limit() {
 		s.kept = append(s.kept, cloneRow(r))
 		s.bytes += int64(len(r.Doc)) + entryOverhead
+		s.mem.Used.took(int64(len(r.Doc)), s.bytes)
 		return nil
 	}
 	if !s.mem.AllowDiskUse {

@@ -303,3 +303,6 @@ func withSortKey(m *expr.Meta, vals []bsonx.Value) *expr.Meta {
 	c.SortKey = bsonx.ArrValue(bsonx.AppendArray(nil, vals))
 	return &c
 }
+
+// Limit is how many rows the sort keeps; 0 for all of them.
+func (s *sortStage) Limit() int64 { return s.limit }

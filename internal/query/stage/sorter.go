@@ -71,6 +71,7 @@ func (s *sorter) addKey(ctx context.Context, key []byte, r exec.Row) error {
 	n := len(s.key)
 	s.rows = append(s.rows, sorted{buf[:n:n], bsonx.Doc(buf[n:]), cloneMeta(r.Meta)})
 	s.bytes += int64(len(buf)) + entryOverhead
+	s.mem.Used.took(int64(len(r.Doc)), s.bytes)
 	if s.bytes > s.mem.limit() {
 		return s.spillRun()
 	}

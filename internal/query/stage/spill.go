@@ -44,9 +44,10 @@ var errTooLarge = errcode.New(errcode.ExceededMemoryLimit, "the stage used more 
 // spill is a temporary file of records. The file has no name once it is open,
 // so that a crash leaves nothing behind. Not safe for concurrent use.
 type spill struct {
-	f   *os.File
-	w   *bufio.Writer
-	off int64
+	f    *os.File
+	w    *bufio.Writer
+	off  int64
+	used *Usage // may be nil
 }
 
 func newSpill(m Memory) (*spill, error) {
@@ -55,7 +56,10 @@ func newSpill(m Memory) (*spill, error) {
 		return nil, errcode.Wrap(err, errcode.InternalError, "cannot make a temporary file to spill to: %v", err)
 	}
 	_ = os.Remove(f.Name()) // where open files cannot be removed, Close does it
-	return &spill{f: f, w: bufio.NewWriterSize(f, spillBuffer)}, nil
+	if m.Used != nil {
+		m.Used.Files++
+	}
+	return &spill{f: f, w: bufio.NewWriterSize(f, spillBuffer), used: m.Used}, nil
 }
 
 // write appends a record: its length and its bytes.
@@ -67,6 +71,10 @@ func (s *spill) write(parts ...[]byte) error {
 	var head [binary.MaxVarintLen64]byte
 	h := binary.PutUvarint(head[:], uint64(n))
 	s.off += int64(h + n)
+	if s.used != nil {
+		s.used.SpilledBytes += int64(h + n)
+		s.used.SpilledRecords++
+	}
 	if _, err := s.w.Write(head[:h]); err != nil {
 		return spillError(err)
 	}

@@ -43,6 +43,11 @@ func (p *Pipeline) From(n int) *Pipeline {
 	return &Pipeline{stages: p.stages[n:], pc: p.pc}
 }
 
+// To returns the pipeline's first n stages.
+func (p *Pipeline) To(n int) *Pipeline {
+	return &Pipeline{stages: p.stages[:n], pc: p.pc}
+}
+
 // Open puts the stages behind in and returns the last one's iterator, which
 // closes all when it is closed. On an error in is closed.
 func (p *Pipeline) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, error) {
@@ -55,6 +60,30 @@ func (p *Pipeline) Open(oc *OpenContext, in exec.Iterator) (exec.Iterator, error
 		in = out
 	}
 	return in, nil
+}
+
+// Watched is what a stage of a pipeline that Watch opened has done so far.
+type Watched struct {
+	Used Usage
+	Rows int64 // that it has yielded
+}
+
+// Watch is Open that counts what each stage does, for explain.
+func (p *Pipeline) Watch(oc *OpenContext, in exec.Iterator) (exec.Iterator, []*Watched, error) {
+	seen := make([]*Watched, len(p.stages))
+	for i, s := range p.stages {
+		w := &Watched{}
+		seen[i] = w
+		own := *oc
+		own.Memory.Used = &w.Used
+		out, err := s.Open(&own, in)
+		if err != nil {
+			in.Close()
+			return nil, nil, err
+		}
+		in = exec.NewCounter(out, &w.Rows)
+	}
+	return in, seen, nil
 }
 
 // Prefix is the front of a pipeline that a planner can serve from indexes.
