@@ -10,7 +10,7 @@ GO      ?= go
 RECORDED ?= ../shared/recorded
 export CGO_ENABLED = 0
 
-.PHONY: build run test lint unit conformance conformance-update clients bench fuzz soak clean
+.PHONY: docs build run test lint unit conformance conformance-update clients bench fuzz soak clean
 
 build:
 	$(GO) build -trimpath -o bin/argon ./cmd/argon
@@ -42,6 +42,10 @@ conformance-update: build
 
 clients: build
 	test/clients/run
+
+# The compatibility page, from the server's tables.
+docs:
+	$(GO) run ./test/docs
 
 bench: build
 	$(GO) run ./bench
