@@ -88,7 +88,7 @@ func (e *env) write(db string, changes map[string]*int) LSN {
 		case old == nil:
 			e.ok(v.Insert(ctx, c.ID, []byte(id), doc(id, *n)))
 		default:
-			e.ok(v.Put(ctx, c.ID, []byte(id), old, doc(id, *n), txn.Replace))
+			e.ok(v.Put(ctx, c.ID, []byte(id), old, doc(id, *n), txn.Replace, nil))
 		}
 	}
 	st, err := tx.Commit(ctx, txn.CommitInfo{Actor: txn.Actor{AppName: "test"}})

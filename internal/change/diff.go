@@ -16,6 +16,7 @@ type description struct {
 	truncated []truncation
 	ambiguous *bsonx.Builder
 	path      []step
+	whole     map[string]struct{} // paths of what the update gave as a whole
 }
 
 type truncation struct {
@@ -35,9 +36,16 @@ type field struct {
 	v    bsonx.Value
 }
 
-// appendDescription appends the field updateDescription to an event.
-func appendDescription(b *bsonx.Builder, before, after bsonx.Doc, expanded bool) {
+// appendDescription appends the field updateDescription to an event. whole is
+// wal.Op.Whole.
+func appendDescription(b *bsonx.Builder, before, after bsonx.Doc, whole []byte, expanded bool) {
 	d := &description{updated: bsonx.NewDoc(nil), ambiguous: bsonx.NewDoc(nil)}
+	if len(whole) > 0 {
+		d.whole = map[string]struct{}{}
+		for p := range bytes.SplitSeq(whole, []byte{0}) {
+			d.whole[string(p)] = struct{}{}
+		}
+	}
 	d.document(before, after)
 	at := b.OpenDoc("updateDescription")
 	b.Doc("updatedFields", d.updated.Done())
@@ -75,7 +83,7 @@ func (d *description) document(before, after []byte) {
 			continue
 		}
 		if x, y := a.Value(), b.Value(); !same(x, y) {
-			if nested(x, y) {
+			if d.within(string(b.Key()), x, y) {
 				subs, olds = append(subs, field{string(b.Key()), y}), append(olds, x)
 			} else {
 				updates = append(updates, field{string(b.Key()), y})
@@ -125,7 +133,7 @@ func (d *description) array(before, after []byte) {
 		}
 		switch x := a.Value(); {
 		case same(x, y):
-		case nested(x, y):
+		case d.within(strconv.Itoa(i), x, y):
 			d.push(step{index: i})
 			d.inside(x, y)
 			d.pop()
@@ -145,9 +153,19 @@ func (d *description) inside(x, y bsonx.Value) {
 
 func same(x, y bsonx.Value) bool { return x.Type == y.Type && bytes.Equal(x.Data, y.Data) }
 
-// nested reports whether two values are compared part by part.
-func nested(x, y bsonx.Value) bool {
-	return x.Type == y.Type && (x.Type == bsonx.Object || x.Type == bsonx.Array)
+// within reports whether two values of a field are compared part by part.
+func (d *description) within(name string, x, y bsonx.Value) bool {
+	if x.Type != y.Type || x.Type != bsonx.Object && x.Type != bsonx.Array {
+		return false
+	}
+	if d.whole == nil {
+		return true
+	}
+	if len(d.path) > 0 {
+		name = d.where() + "." + name
+	}
+	_, whole := d.whole[name]
+	return !whole
 }
 
 func (d *description) update(s step, v bsonx.Value) {
@@ -176,15 +194,9 @@ func (d *description) pop() { d.path = d.path[:len(d.path)-1] }
 
 // note returns the path with dots, and keeps its parts when it is ambiguous.
 func (d *description) note() string {
-	var sb strings.Builder
-	for i, s := range d.path {
-		if i > 0 {
-			sb.WriteByte('.')
-		}
-		sb.WriteString(s.name)
-	}
+	where := d.where()
 	if d.path[len(d.path)-1].ambiguous {
-		at := d.ambiguous.OpenArray(sb.String())
+		at := d.ambiguous.OpenArray(where)
 		for i, s := range d.path {
 			if s.index >= 0 {
 				d.ambiguous.Int32(bsonx.Index(i), int32(s.index))
@@ -193,6 +205,18 @@ func (d *description) note() string {
 			}
 		}
 		d.ambiguous.Close(at)
+	}
+	return where
+}
+
+// where returns the path with dots.
+func (d *description) where() string {
+	var sb strings.Builder
+	for i, s := range d.path {
+		if i > 0 {
+			sb.WriteByte('.')
+		}
+		sb.WriteString(s.name)
 	}
 	return sb.String()
 }

@@ -110,7 +110,7 @@ func (st *Stream) document(b *bsonx.Builder, it *item) error {
 	b.Value("_id", bsonx.Lookup(key, "_id"))
 	b.Close(at)
 	if it.kind == wal.Update {
-		appendDescription(b, before, now, st.spec.Expanded)
+		appendDescription(b, before, now, it.whole, st.spec.Expanded)
 	}
 	if it.kind == wal.Insert || st.spec.BeforeChange == ImageOff {
 		return nil

@@ -66,6 +66,7 @@ type item struct {
 	coll     *catalog.Collection // nil for changes of the catalog
 	key      []byte
 	kind     wal.Kind
+	whole    []byte // wal.Op.Whole
 	change   catalog.Change
 	txn      *txnInfo // nil outside of a transaction
 }
@@ -327,6 +328,9 @@ func (st *Stream) op(rec *wal.Record, i uint32, tx *txnInfo) error {
 	}
 	it.coll, it.event = c, op.Kind.String()
 	it.key = append([]byte(nil), op.Key...)
+	if len(op.Whole) > 0 {
+		it.whole = append([]byte(nil), op.Whole...)
+	}
 	st.add(it)
 	return nil
 }

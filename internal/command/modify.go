@@ -245,7 +245,7 @@ func (x *modifier) row(ctx context.Context, key []byte, doc bsonx.Doc) (done boo
 	if x.up.IsReplacement() {
 		kind = txn.Replace
 	}
-	return true, x.w.Update(ctx, key, doc, res.Doc, kind)
+	return true, x.w.Update(ctx, key, doc, res.Doc, kind, res.Whole)
 }
 
 // insert makes the document of an upsert.

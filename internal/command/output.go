@@ -360,7 +360,7 @@ func (m *mergeTarget) update(ctx context.Context, s *source, t *target, f *match
 		if len(doc) > bsonx.MaxDocSize {
 			return true, errcode.New(17419, "Resulting document after update is larger than %d", bsonx.MaxDocSize)
 		}
-		return true, w.Update(ctx, key, old, bytes.Clone(doc), txn.Update)
+		return true, w.Update(ctx, key, old, bytes.Clone(doc), txn.Update, nil)
 	}
 }
 

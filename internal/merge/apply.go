@@ -323,7 +323,7 @@ func (a *applier) update(ctx context.Context, w *exec.Writer, op *docOp) error {
 	if err != nil {
 		return err
 	}
-	return w.Update(ctx, op.key, old, op.doc, txn.Update)
+	return w.Update(ctx, op.key, old, op.doc, txn.Update, nil)
 }
 
 func (a *applier) insert(ctx context.Context, w *exec.Writer, op *docOp) error {

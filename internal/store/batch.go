@@ -71,6 +71,13 @@ func (b *Batch) PutRow(tl Timeline, c CollectionID, id, doc []byte, kind wal.Kin
 	return b.put(tl, Rows(c), id, doc)
 }
 
+// SetWhole sets wal.Op.Whole of the row that was put last, which was an update.
+func (b *Batch) SetWhole(whole []byte) {
+	if op := &b.ops[len(b.ops)-1]; op.Kind == wal.Update && len(whole) > 0 {
+		op.Whole = append([]byte(nil), whole...)
+	}
+}
+
 // DeleteRow deletes a document; prevSize is its size in bytes.
 func (b *Batch) DeleteRow(tl Timeline, c CollectionID, id []byte, prevSize int) error {
 	t := b.tally(tl, c)

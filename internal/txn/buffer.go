@@ -14,6 +14,7 @@ type write struct {
 	key     []byte
 	value   []byte // nil: a deletion
 	kind    Kind   // rows: what the log says; 0 for nothing
+	whole   []byte // rows: wal.Op.Whole
 	prev    int    // rows: size of the committed document that is replaced, in bytes
 	ordinal int    // position of the key's first write in the transaction
 	buf     *buffer

@@ -103,7 +103,11 @@ func (w *write) addTo(b *store.Batch) error {
 		case w.value == nil:
 			return b.DeleteRow(tl, coll, w.key, w.prev)
 		}
-		return b.PutRow(tl, coll, w.key, w.value, w.kind, w.prev)
+		err := b.PutRow(tl, coll, w.key, w.value, w.kind, w.prev)
+		if len(w.whole) > 0 {
+			b.SetWhole(w.whole)
+		}
+		return err
 	case bufEntries:
 		if w.value == nil {
 			return b.DeleteEntry(tl, coll, w.buf.index, w.key)

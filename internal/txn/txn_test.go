@@ -81,7 +81,7 @@ func TestOwnWritesInScans(t *testing.T) {
 	defer tx.Abort()
 	v := tx.View(head(1), true)
 	must(t, v.Insert(ctx, 1, id("d"), doc(10)))
-	must(t, v.Put(ctx, 1, id("c"), doc(1), doc(11), Update))
+	must(t, v.Put(ctx, 1, id("c"), doc(1), doc(11), Update, nil))
 	must(t, v.Delete(ctx, 1, id("e"), doc(2)))
 	before := v.Scan(1, ScanOptions{})
 	must(t, v.Insert(ctx, 1, id("z"), doc(12)))
@@ -126,9 +126,9 @@ func TestSavepoint(t *testing.T) {
 	insert(t, m, 1, 1, "a", 1)
 	tx := m.Begin(Options{Multi: true})
 	v := tx.View(head(1), true)
-	must(t, v.Put(ctx, 1, id("a"), doc(1), doc(2), Update))
+	must(t, v.Put(ctx, 1, id("a"), doc(1), doc(2), Update, nil))
 	sp := tx.Savepoint()
-	must(t, v.Put(ctx, 1, id("a"), doc(2), doc(3), Update))
+	must(t, v.Put(ctx, 1, id("a"), doc(2), doc(3), Update, nil))
 	must(t, v.Insert(ctx, 1, id("b"), doc(4)))
 	for i := range 20 {
 		must(t, v.Insert(ctx, 1, id(fmt.Sprint(i)), doc(5)))
@@ -156,8 +156,8 @@ func TestConflicts(t *testing.T) {
 	insert(t, m, 1, 1, "a", 1)
 	a, b := m.Begin(Options{Multi: true}), m.Begin(Options{Multi: true})
 	va, vb := a.View(head(1), true), b.View(head(1), true)
-	must(t, va.Put(ctx, 1, id("a"), doc(1), doc(2), Update))
-	err := vb.Put(ctx, 1, id("a"), doc(1), doc(3), Update)
+	must(t, va.Put(ctx, 1, id("a"), doc(1), doc(2), Update, nil))
+	err := vb.Put(ctx, 1, id("a"), doc(1), doc(3), Update, nil)
 	if !errcode.Has(err, errcode.WriteConflict) || errcode.As(err).Labels[0] != errcode.LabelTransientTransaction {
 		t.Fatalf("an uncommitted write of another: %v", err)
 	}
@@ -178,9 +178,9 @@ func TestConflicts(t *testing.T) {
 	if got := <-done; got != "2 true <nil>" {
 		t.Fatal(got)
 	}
-	must(t, vs.Put(ctx, 1, id("a"), doc(2), doc(4), Update))
+	must(t, vs.Put(ctx, 1, id("a"), doc(2), doc(4), Update, nil))
 	commit(t, single)
-	if err := vb.Put(ctx, 1, id("a"), doc(1), doc(3), Update); !errcode.Has(err, errcode.WriteConflict) {
+	if err := vb.Put(ctx, 1, id("a"), doc(1), doc(3), Update, nil); !errcode.Has(err, errcode.WriteConflict) {
 		t.Fatalf("a newer version than the snapshot: %v", err)
 	}
 	if d, _ := vb.Get(ctx, 1, id("a")); num(d) != 1 {

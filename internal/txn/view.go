@@ -176,20 +176,21 @@ func (v *View) Insert(ctx context.Context, coll CollectionID, id []byte, doc bso
 }
 
 // Put writes the new version of a document that exists. old is the document that
-// the caller has read and changed, kind is Update or Replace. If the row's newest
+// the caller has read and changed, kind is Update or Replace, whole is wal.Op.Whole
+// of an update (nil for none). If the row's newest
 // version is not the snapshot's, the result is a *StaleError (or WriteConflict)
 // unless LockRow was called before.
-func (v *View) Put(ctx context.Context, coll CollectionID, id []byte, old, doc bsonx.Doc, kind Kind) error {
-	return v.change(ctx, coll, id, old, doc, kind)
+func (v *View) Put(ctx context.Context, coll CollectionID, id []byte, old, doc bsonx.Doc, kind Kind, whole []byte) error {
+	return v.change(ctx, coll, id, old, doc, kind, whole)
 }
 
 // Delete removes a document; old is the document that the caller has read.
 // Conflicts are as for Put.
 func (v *View) Delete(ctx context.Context, coll CollectionID, id []byte, old bsonx.Doc) error {
-	return v.change(ctx, coll, id, old, nil, Delete)
+	return v.change(ctx, coll, id, old, nil, Delete, nil)
 }
 
-func (v *View) change(ctx context.Context, coll CollectionID, id []byte, old, doc bsonx.Doc, kind Kind) error {
+func (v *View) change(ctx context.Context, coll CollectionID, id []byte, old, doc bsonx.Doc, kind Kind, whole []byte) error {
 	if err := v.begin(ctx, coll); err != nil {
 		return err
 	}
@@ -206,11 +207,27 @@ func (v *View) change(ctx context.Context, coll CollectionID, id []byte, old, do
 	} else {
 		kind = mergeKinds(was.kind, kind)
 	}
-	w := &write{key: id, value: doc, kind: kind, prev: len(old), buf: b}
+	w := &write{key: id, value: doc, kind: kind, whole: whole, prev: len(old), buf: b}
 	if was != nil {
 		w.prev = was.prev
+		w.whole = mergeWhole(was.whole, whole)
 	}
 	return v.t.record(w, was)
+}
+
+// maxWhole bounds what a row's Whole takes in the log, in bytes: without the rest
+// an event shows an array's elements one by one.
+const maxWhole = 64 << 10
+
+// mergeWhole joins what two updates of one row gave as a whole.
+func mergeWhole(first, second []byte) []byte {
+	if len(first) == 0 || len(second) == 0 || len(first)+len(second) > maxWhole {
+		if len(first) == 0 {
+			return second
+		}
+		return first
+	}
+	return append(append(first[:len(first):len(first)], 0), second...)
 }
 
 // mergeKinds is what two writes of one row in one commit are to the log, which

@@ -36,6 +36,10 @@ type Op struct {
 	Kind       Kind
 	// Key is keyenc of the document's _id; for DDL whatever the catalog wrote.
 	Key []byte
+	// Whole says of an update which documents and arrays within the document it
+	// gave as a whole, although only a part of them differs: paths with a 0 byte
+	// between them. Empty for none.
+	Whole []byte
 }
 
 // Actor is who made a commit.
@@ -67,7 +71,7 @@ type Record struct {
 //
 //	version 1 | flags 1 | time 8 | timestamp 8 | body
 //	body: [user, appName, client] [comment] [session id, txnNumber, outcome] count, ops
-//	op: kind | timeline, collection when they differ from the op before | key
+//	op: kind | timeline, collection when they differ from the op before | key | whole, when there is any
 const (
 	recordVersion = 1
 	// HeaderSize is the size of a record's fixed header in bytes.
@@ -80,6 +84,7 @@ const (
 	flagsKnown  = flagActor | flagComment | flagSession | flagTxn
 
 	opSameTarget = 0x80 // the op's timeline and collection are those of the op before
+	opWhole      = 0x40 // the op has Whole
 )
 
 // ErrCorrupt is returned for bytes that are not a record.
@@ -122,15 +127,22 @@ func (r *Record) Append(dst []byte) []byte {
 	var last Op
 	for i := range r.Ops {
 		op := &r.Ops[i]
+		kind := byte(op.Kind)
+		if len(op.Whole) > 0 {
+			kind |= opWhole
+		}
 		if i > 0 && op.Timeline == last.Timeline && op.Collection == last.Collection {
-			dst = append(dst, byte(op.Kind)|opSameTarget)
+			dst = append(dst, kind|opSameTarget)
 		} else {
-			dst = append(dst, byte(op.Kind))
+			dst = append(dst, kind)
 			dst = binary.AppendUvarint(dst, uint64(op.Timeline))
 			dst = binary.AppendUvarint(dst, uint64(op.Collection))
 			last = *op
 		}
 		dst = appendBytes(dst, op.Key)
+		if len(op.Whole) > 0 {
+			dst = appendBytes(dst, op.Whole)
+		}
 	}
 	return dst
 }
@@ -189,8 +201,8 @@ func (r *Record) Decode(lsn LSN, rec []byte) error {
 	var op Op
 	for i := uint64(0); i < n && !d.bad; i++ {
 		k := d.byte()
-		op.Kind = Kind(k &^ opSameTarget)
-		if op.Kind < Insert || op.Kind > DDL || (i == 0 && k&opSameTarget != 0) {
+		op.Kind = Kind(k &^ (opSameTarget | opWhole))
+		if op.Kind < Insert || op.Kind > DDL || (i == 0 && k&opSameTarget != 0) || k&opWhole != 0 && op.Kind != Update {
 			return ErrCorrupt
 		}
 		if k&opSameTarget == 0 {
@@ -198,6 +210,11 @@ func (r *Record) Decode(lsn LSN, rec []byte) error {
 			op.Collection = CollectionID(d.uvarint())
 		}
 		op.Key = d.bytes()
+		if op.Whole = nil; k&opWhole != 0 {
+			if op.Whole = d.bytes(); len(op.Whole) == 0 {
+				return ErrCorrupt
+			}
+		}
 		ops = append(ops, op)
 	}
 	if d.bad || len(d.b) != 0 {

@@ -35,6 +35,9 @@ func genRecord() *rapid.Generator[Record] {
 				Kind:       Kind(rapid.IntRange(1, 5).Draw(t, "kind")),
 				Key:        raw.Draw(t, "key"),
 			})
+			if op := &r.Ops[len(r.Ops)-1]; op.Kind == Update && rapid.Bool().Draw(t, "whole") {
+				op.Whole = raw.Draw(t, "paths")
+			}
 		}
 		return r
 	})
@@ -69,7 +72,7 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	r := Record{Actor: Actor{User: "u"}, Ops: []Op{{1, 2, Insert, []byte("k")}, {1, 2, Delete, []byte("l")}}}
+	r := Record{Actor: Actor{User: "u"}, Ops: []Op{{1, 2, Insert, []byte("k"), nil}, {1, 2, Update, []byte("l"), []byte("a.b")}}}
 	f.Add(r.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var r Record

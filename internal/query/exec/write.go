@@ -76,15 +76,16 @@ func (w *Writer) entries() []*Index {
 }
 
 // Update replaces a row's document, whose _id stays the same. The row must have
-// been locked (txn.View.LockRow) or be unchanged since the snapshot.
-func (w *Writer) Update(ctx context.Context, key []byte, old, doc bsonx.Doc, kind txn.Kind) error {
+// been locked (txn.View.LockRow) or be unchanged since the snapshot. whole is
+// update.Result.Whole; nil for none.
+func (w *Writer) Update(ctx context.Context, key []byte, old, doc bsonx.Doc, kind txn.Kind, whole []byte) error {
 	if err := w.validate(doc, old); err != nil {
 		return err
 	}
 	if w.Coll.Capped && len(doc) > len(old) && w.Coll.CappedSize > 0 && int64(len(doc)) > w.Coll.CappedSize {
 		return errcode.New(errcode.CannotGrowDocumentInCappedNamespace, "Cannot change the size of a document in a capped collection: %d != %d", len(old), len(doc))
 	}
-	if err := w.View.Put(ctx, w.Coll.ID, key, old, doc, kind); err != nil {
+	if err := w.View.Put(ctx, w.Coll.ID, key, old, doc, kind, whole); err != nil {
 		return err
 	}
 	for _, ix := range w.Coll.Indexes {

@@ -1,6 +1,7 @@
 package update
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -18,6 +19,8 @@ type applier struct {
 	doc  bsonx.Doc // as it was
 	in   Input
 	path []string
+	// whole is Result.Whole.
+	whole []byte
 }
 
 func (a *applier) where() string { return strings.Join(a.path, ".") }
@@ -82,7 +85,7 @@ func (a *applier) value(n *node, key string, v bsonx.Value, inArray bool) error 
 	defer func() { a.path = a.path[:len(a.path)-1] }()
 	switch {
 	case n.op != nil:
-		return n.op.apply(a, key, v, inArray)
+		return a.operate(n.op, key, v, inArray)
 	case len(n.elements) > 0:
 		return a.elements(n, key, v)
 	}
@@ -118,6 +121,36 @@ func (a *applier) value(n *node, key string, v bsonx.Value, inArray bool) error 
 		a.b.Close(at)
 		return err
 	}
+	return nil
+}
+
+// maxWhole bounds Result.Whole, in bytes.
+const maxWhole = 64 << 10
+
+// operate applies an operator to a field. What it makes of a document or an array
+// is noted as given as a whole: MongoDB shows all of it, also when a part stayed
+// the same, but for what $push appends.
+func (a *applier) operate(op operator, key string, v bsonx.Value, inArray bool) error {
+	at := len(a.b.Bytes())
+	err := op.apply(a, key, v, inArray)
+	if err != nil || v.Type != bsonx.Object && v.Type != bsonx.Array {
+		return err
+	}
+	e := a.b.Bytes()[at:]
+	if len(e) == 0 || bsonx.Type(e[0]) != v.Type {
+		return nil
+	}
+	now := e[1+len(key)+1:]
+	if bytes.Equal(now, v.Data) || len(a.whole) > maxWhole {
+		return nil
+	}
+	if _, ok := op.(*push); ok && bytes.HasPrefix(now[4:], v.Data[4:len(v.Data)-1]) {
+		return nil
+	}
+	if len(a.whole) > 0 {
+		a.whole = append(a.whole, 0)
+	}
+	a.whole = append(a.whole, a.where()...)
 	return nil
 }
 

@@ -55,6 +55,10 @@ type Result struct {
 	Doc bsonx.Doc
 	// Changed is false when the new document is the old one, byte for byte.
 	Changed bool
+	// Whole lists the documents and arrays within the document that an operator gave
+	// a new value as a whole, which a comparison of old and new cannot tell from
+	// changes within them: paths with a 0 byte between them, for change streams.
+	Whole []byte
 }
 
 // Compile compiles u: a document of operators, a replacement, or a pipeline (an
@@ -107,10 +111,11 @@ func (u *Update) NeedsPosition() bool { return u.position }
 // PathNotViable, 66 ImmutableField, 17419 for a result that is too large, …).
 func (u *Update) Apply(env *expr.Env, doc bsonx.Doc, in Input) (Result, error) {
 	var out bsonx.Doc
+	var whole []byte
 	var err error
 	switch {
 	case u.root != nil:
-		out, err = u.applyOperators(doc, in)
+		out, whole, err = u.applyOperators(doc, in)
 	case u.pipeline != nil:
 		if out, err = u.pipeline.apply(env, doc); err == nil {
 			out, err = replaced(doc, out, in)
@@ -130,16 +135,16 @@ func (u *Update) Apply(env *expr.Env, doc bsonx.Doc, in Input) (Result, error) {
 	if in.IsInsert {
 		out = idFirst(out)
 	}
-	return Result{Doc: out, Changed: true}, nil
+	return Result{Doc: out, Changed: true, Whole: whole}, nil
 }
 
-func (u *Update) applyOperators(doc bsonx.Doc, in Input) (bsonx.Doc, error) {
+func (u *Update) applyOperators(doc bsonx.Doc, in Input) (out bsonx.Doc, whole []byte, err error) {
 	a := applier{u: u, doc: doc, in: in}
 	a.b.Begin(make([]byte, 0, len(doc)+128))
 	if err := a.object(u.root, doc); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return a.b.Done(), nil
+	return a.b.Done(), a.whole, nil
 }
 
 // check enforces what holds for every result.

@@ -217,3 +217,40 @@ func TestLargeSets(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
+
+// TestWhole: which documents and arrays an update says it gave as a whole.
+func TestWhole(t *testing.T) {
+	doc := `{"_id":1,"a":[1,2,3],"o":{"x":1,"y":2,"l":[1]},"s":[{"q":[1]},{"q":[2]}],"n":5}`
+	for up, want := range map[string]string{
+		`{"$set":{"a":[1,2,4],"n":6}}`:                  "a",
+		`{"$set":{"a.1":5,"o.x":7}}`:                    "",
+		`{"$set":{"a":[1,2,3],"n":6}}`:                  "", // as it was
+		`{"$set":{"a":7,"o":[1]}}`:                      "", // other types
+		`{"$set":{"o.l":[2],"s.1":{"q":[3]}}}`:          "o.l s.1",
+		`{"$unset":{"o":1},"$pull":{"a":2}}`:            "a",
+		`{"$pop":{"o.l":1}}`:                            "o.l",
+		`{"$addToSet":{"a":9}}`:                         "a",
+		`{"$push":{"a":9}}`:                             "",
+		`{"$push":{"a":{"$each":[9],"$position":0}}}`:   "a",
+		`{"$push":{"a":{"$each":[9],"$slice":-2}}}`:     "a",
+		`{"$set":{"s.$[].q":[7]}}`:                      "s.0.q s.1.q",
+		`{"$rename":{"o.l":"a"}}`:                       "a",
+		`[{"$set":{"a":[1,2,4]}}]`:                      "", // a pipeline shows what differs
+		`{"_id":1,"a":[9]}`:                             "",
+		`{"$min":{"a":[0]},"$max":{"o":{"z":1}}}`:       "a o",
+		`{"$set":{"s.0.q.0":4},"$inc":{"o.y":1}}`:       "",
+		`{"$pullAll":{"a":[7]},"$set":{"o.l":[1,2,3]}}`: "o.l",
+	} {
+		u, err := update.Compile(value(t, up), update.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := u.Apply(expr.NewEnv(nil, nil), value(t, doc).Data, update.Input{})
+		if err != nil {
+			t.Fatalf("%s: %v", up, err)
+		}
+		if got := strings.ReplaceAll(string(res.Whole), "\x00", " "); got != want {
+			t.Errorf("%s: %q, want %q", up, got, want)
+		}
+	}
+}
