@@ -57,22 +57,45 @@ func runCursor(ctx context.Context, c *mongo.Client, db string, cmd bson.D, each
 
 // explain turns an error into one line for a person.
 func (a *app) explain(err error) string {
+	if text := err.Error(); strings.Contains(text, "(AuthenticationFailed)") {
+		return fmt.Sprintf("%s does not know this user with this password (AuthenticationFailed); the user's project goes into the URI as authSource, admin without", redact(a.uri))
+	}
 	var ce mongo.CommandError
 	if errors.As(err, &ce) {
+		if strings.HasSuffix(ce.Message, "requires authentication") {
+			return fmt.Sprintf("%s (%s); name a user: --uri 'mongodb://USER:PASSWORD@HOST/?authSource=admin', or ARGON_URI", ce.Message, ce.Name)
+		}
 		return fmt.Sprintf("%s (%s)", ce.Message, ce.Name)
 	}
 	var sel topology.ServerSelectionError
 	if errors.As(err, &sel) || mongo.IsTimeout(err) {
+		if text := err.Error(); strings.Contains(text, "x509:") || strings.Contains(text, "tls:") {
+			return fmt.Sprintf("no TLS with %s: %s", redact(a.uri), tlsReason(text))
+		}
 		return fmt.Sprintf("no server answers at %s; start one with `argon serve`, or name another with --uri", redact(a.uri))
 	}
 	return err.Error()
 }
 
-// redact hides the password of a connection string.
+// tlsReason is what TLS itself says in a driver's error.
+func tlsReason(text string) string {
+	for _, mark := range []string{"x509: ", "tls: "} {
+		if i := strings.Index(text, mark); i >= 0 {
+			reason, _, _ := strings.Cut(text[i:], " }")
+			return strings.TrimSpace(reason)
+		}
+	}
+	return text
+}
+
+// errBadURI stands for an error that would repeat the string.
+var errBadURI = errors.New("it is not a connection string")
+
+// redact hides the password of a connection string, and all of what cannot be read.
 func redact(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil {
-		return uri
+		return "(an unreadable URI)"
 	}
 	return u.Redacted()
 }

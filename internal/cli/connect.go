@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -38,12 +39,28 @@ func (a *app) connect() *cobra.Command {
 	return cmd
 }
 
-// withDatabase puts a database's name into a connection string.
+// withDatabase puts a database's name into a connection string. Who authenticates
+// does so where the string said before: at its authSource, its database, or admin.
 func withDatabase(uri, db string) (string, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
-		return "", usage("--uri %s: %v", uri, err)
+		return "", usage("--uri %s: %v", redact(uri), errBadURI)
 	}
+	old := strings.TrimPrefix(u.Path, "/")
 	u.Path = "/" + db
+	if u.User == nil {
+		return u.String(), nil
+	}
+	u.RawPath = strings.ReplaceAll(u.Path, "@", "%40") // drivers look for the last "@" before the host
+	if q := u.Query(); !q.Has("authSource") && q.Get("authMechanism") != "MONGODB-X509" {
+		source := old
+		if source == "" {
+			source = "admin"
+		}
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += "authSource=" + url.QueryEscape(source)
+	}
 	return u.String(), nil
 }

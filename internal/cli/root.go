@@ -105,13 +105,14 @@ func (a *app) root() *cobra.Command {
 		uri = defaultURI
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.uri, "uri", uri, "address of the server (ARGON_URI)")
+	f.StringVar(&a.uri, "uri", uri, "address of the server, with a user's name and password where it asks for them (ARGON_URI)")
+	f.Lookup("uri").DefValue = redact(uri) // which --help shows
 	f.StringVarP(&a.output, "output", "o", "table", "output: table, json or yaml")
 	f.BoolVar(&a.json, "json", false, "short for -o json")
 	f.BoolVar(&a.yes, "yes", false, "do not ask before anything destructive")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.AddCommand(
-		a.serve(), a.demo(), a.status(), a.project(), a.branch(), a.tag(), a.log(), a.history(), a.historyAlias(), a.sandbox(), a.ci(),
+		a.serve(), a.demo(), a.status(), a.project(), a.branch(), a.tag(), a.user(), a.log(), a.history(), a.historyAlias(), a.sandbox(), a.ci(),
 		a.query(), a.diff(), a.apply(), a.merge(), a.revert(), a.blame(), a.retention(), a.gc(), a.reset(), a.restore(), a.restorePreviewAlias(), a.connect(), a.fsck(), a.version(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = false

@@ -172,7 +172,7 @@ func asksForUsers(ctx context.Context, c *mongo.Client) (bool, error) {
 func (m *made) address(uri string) (string, error) {
 	u, err := url.Parse(uri)
 	if err != nil {
-		return "", usage("--uri %s: %v", redact(uri), err)
+		return "", usage("--uri %s: %v", redact(uri), errBadURI)
 	}
 	u.Path, u.User = "/"+m.Database, nil
 	q := u.Query()

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 
@@ -23,21 +24,23 @@ func (a *app) status() *cobra.Command {
 				if err := run(ctx, c, "admin", bson.D{{Key: "buildInfo", Value: 1}}, &build); err != nil {
 					return err
 				}
-				if err := run(ctx, c, "admin", bson.D{{Key: "serverStatus", Value: 1}}, &server); err != nil {
+				var refused mongo.ServerError // a user may not be allowed to see the server's figures
+				if err := run(ctx, c, "admin", bson.D{{Key: "serverStatus", Value: 1}}, &server); err != nil && !(errors.As(err, &refused) && refused.HasErrorCode(13)) {
 					return err
 				}
 				projects, err := c.ListDatabaseNames(ctx, bson.D{})
 				if err != nil {
 					return err
 				}
-				doc, err := bson.Marshal(bson.D{
+				out := bson.D{
 					{Key: "uri", Value: redact(a.uri)},
 					{Key: "version", Value: stringOf(build.Lookup("argonVersion"))},
 					{Key: "mongodb", Value: stringOf(build.Lookup("version"))},
-					{Key: "uptimeSeconds", Value: server.Lookup("uptime")},
-					{Key: "connections", Value: server.Lookup("connections", "current")},
-					{Key: "projects", Value: int64(len(projects))},
-				})
+				}
+				if server != nil {
+					out = append(out, bson.E{Key: "uptimeSeconds", Value: server.Lookup("uptime")}, bson.E{Key: "connections", Value: server.Lookup("connections", "current")})
+				}
+				doc, err := bson.Marshal(append(out, bson.E{Key: "projects", Value: int64(len(projects))}))
 				if err != nil {
 					return err
 				}

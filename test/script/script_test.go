@@ -7,7 +7,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,7 +30,8 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs the sessions. Beside testscript's own there are:
+// TestScripts runs the sessions; the server of those whose names begin with "auth"
+// has access control. Beside testscript's own there are:
 //
 //	run DB COMMAND         runs a database command in Extended JSON; its reply is stdout
 //	exits STATUS argon …   runs argon, which must end with that status
@@ -36,12 +39,14 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
-			s, err := daemon.Start(daemon.Options{Dir: e.WorkDir + "/.server", Listen: "127.0.0.1:0", LogTo: discard{}, DrainTimeout: 5 * time.Second})
+			s, err := daemon.Start(daemon.Options{Dir: e.WorkDir + "/.server", Listen: "127.0.0.1:0", LogTo: discard{}, DrainTimeout: 5 * time.Second,
+				Access: daemon.Access{Auth: strings.HasPrefix(filepath.Base(e.WorkDir), "script-auth")}})
 			if err != nil {
 				return err
 			}
 			e.Defer(func() { _ = s.Close() })
 			e.Setenv("ARGON_URI", s.URI())
+			e.Setenv("HOST", s.Addr())
 			e.Setenv("NO_COLOR", "1")
 			return nil
 		},
