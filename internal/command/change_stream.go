@@ -6,6 +6,7 @@ import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/change"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/stage"
 	"github.com/argon-db/argon/internal/session"
 )
@@ -59,6 +60,18 @@ func (rq *Request) openChangeStream(ctx context.Context, a *aggregateArgs) (*ses
 	return c, nil
 }
 
+// ofChangeStream reports whether the command opens or reads a change stream.
+func (rq *Request) ofChangeStream() bool {
+	switch rq.Name {
+	case "getMore":
+		return rq.Services.Cursors.Is(idl.ToInt64(rq.Args.At(0)), func(c *session.Cursor) bool { return c.PostBatchToken != nil })
+	case "aggregate":
+		first := bsonx.LookupIndex(rq.Args.Array("pipeline"), 0)
+		return first.Type == bsonx.Object && bsonx.Lookup(first.Data, "$changeStream").Type != bsonx.Missing
+	}
+	return false
+}
+
 // labelled adds to an error of a change stream's cursor what drivers go by:
 // whether resuming the stream can help ("Resumable Error" in the drivers'
 // specification of change streams). c may be nil.
@@ -73,7 +86,8 @@ func labelled(c *session.Cursor, err error) error {
 	case errcode.HostUnreachable, errcode.HostNotFound, errcode.NetworkTimeout, errcode.ShutdownInProgress,
 		errcode.PrimarySteppedDown, errcode.ExceededTimeLimit, errcode.SocketException, errcode.NotWritablePrimary,
 		errcode.InterruptedAtShutdown, errcode.InterruptedDueToReplStateChange, errcode.NotPrimaryNoSecondaryOk,
-		errcode.NotPrimaryOrSecondary, errcode.RetryChangeStream, errcode.FailedToSatisfyReadPreference:
+		errcode.NotPrimaryOrSecondary, errcode.RetryChangeStream, errcode.FailedToSatisfyReadPreference,
+		errcode.StaleShardVersion, errcode.StaleEpoch, errcode.StaleConfig:
 		return e.WithLabels(errcode.LabelResumableChangeStream)
 	}
 	return err

@@ -85,6 +85,9 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	if rq.MaxTime, err = maxTime(rq.Args.Generic.Get(idl.MaxTimeMS)); err != nil {
 		return nil, err
 	}
+	if err = d.services.failPoints.limited(rq); err != nil {
+		return nil, err
+	}
 	op := &session.Op{Started: d.services.Clock.Now(), Command: rq.Name, Body: rq.shownBody(), Conn: rq.Conn.Info, Kind: rq.Spec.OpKind, DB: rq.DB}
 	if v := rq.Args.At(0); v.Type == bsonx.String {
 		op.Coll = bsonx.Str(v)

@@ -35,6 +35,9 @@ type failPoints struct {
 	// effect on getMore; write is onPrimaryTransactionalWrite, which takes effect on
 	// retryable writes and statements of transactions.
 	command, getMore, write failPoint
+	// timeOut is maxTimeAlwaysTimeOut and noTimeOut maxTimeNeverTimeOut, for commands
+	// with maxTimeMS.
+	timeOut, noTimeOut failPoint
 	// pipelines is disablePipelineOptimization, which is on or off.
 	pipelines failPoint
 }
@@ -44,7 +47,7 @@ func (f *failPoints) unoptimized() bool { return f.pipelines.on.Load() }
 
 func (f *failPoints) named(name string) *failPoint {
 	return map[string]*failPoint{"failCommand": &f.command, "failGetMoreAfterCursorCheckout": &f.getMore, "onPrimaryTransactionalWrite": &f.write,
-		"disablePipelineOptimization": &f.pipelines}[name]
+		"disablePipelineOptimization": &f.pipelines, "maxTimeAlwaysTimeOut": &f.timeOut, "maxTimeNeverTimeOut": &f.noTimeOut}[name]
 }
 
 // take returns the data of the fail point that takes effect on the request, if
@@ -127,6 +130,9 @@ func runConfigureFailPoint(_ context.Context, rq *Request, b *bsonx.Builder) err
 	defer f.mu.Unlock()
 	b.Int64("count", f.entered)
 	f.mode, f.data, f.entered = m, keep(rq.Args.Doc("data")), 0
+	if f.data == nil {
+		f.data = bsonx.EmptyDoc
+	}
 	f.on.Store(m.times != 0)
 	return nil
 }
@@ -151,6 +157,19 @@ func (f *failPoint) take(rq *Request, concerns func(*failPoint, *Request) bool) 
 	}
 	f.entered++
 	return f.data
+}
+
+// limited says what becomes of a command's maxTimeMS.
+func (f *failPoints) limited(rq *Request) error {
+	any := func(*failPoint, *Request) bool { return true }
+	switch {
+	case rq.MaxTime == 0:
+	case f.noTimeOut.take(rq, any) != nil:
+		rq.MaxTime = 0
+	case f.timeOut.take(rq, any) != nil:
+		return errcode.New(errcode.MaxTimeMSExpired, "operation exceeded time limit, as a fail point says")
+	}
+	return nil
 }
 
 // concerns reports whether the data names the request's command, its client and

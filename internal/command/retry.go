@@ -290,6 +290,9 @@ var retriable = map[errcode.Code]bool{
 
 // label adds the labels that drivers decide by.
 func (rq *Request) label(e *errcode.Error) *errcode.Error {
+	if rq.Spec != nil && !rq.labelled && len(e.Labels) == 0 && rq.ofChangeStream() {
+		e = errcode.As(labelled(nil, e))
+	}
 	if rq.Spec == nil || rq.TxnNumber < 0 || rq.labelled || slices.Contains(e.Labels, errcode.LabelTransientTransaction) {
 		return e
 	}

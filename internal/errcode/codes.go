@@ -357,6 +357,7 @@ const (
 	BackgroundOperationInProgressForDatabase                    Code = 12586
 	BackgroundOperationInProgressForNamespace                   Code = 12587
 	MergeStageNoMatchingDocument                                Code = 13113
+	StaleConfig                                                 Code = 13388
 	NotPrimaryNoSecondaryOk                                     Code = 13435
 	NotPrimaryOrSecondary                                       Code = 13436
 	OutOfDiskSpace                                              Code = 14031
@@ -721,6 +722,7 @@ var names = map[Code]string{
 	BackgroundOperationInProgressForDatabase:                    "BackgroundOperationInProgressForDatabase",
 	BackgroundOperationInProgressForNamespace:                   "BackgroundOperationInProgressForNamespace",
 	MergeStageNoMatchingDocument:                                "MergeStageNoMatchingDocument",
+	StaleConfig:                                                 "StaleConfig",
 	NotPrimaryNoSecondaryOk:                                     "NotPrimaryNoSecondaryOk",
 	NotPrimaryOrSecondary:                                       "NotPrimaryOrSecondary",
 	OutOfDiskSpace:                                              "OutOfDiskSpace",
