@@ -1,10 +1,13 @@
 package change
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
+	"github.com/argon-db/argon/internal/store"
+	"github.com/argon-db/argon/internal/wal"
 )
 
 // shows reports whether events of a collection are shown: MongoDB's own are not.
@@ -50,6 +53,40 @@ func (st *Stream) concerns(ch *catalog.Change) bool {
 		return ch.Name == st.coll || ch.Op == catalog.OpRename && ch.To == st.coll
 	}
 	return st.shows(ch.Name)
+}
+
+// broughtBack queues inserts of the documents that a collection had already when it
+// was created: a revert or a merge has brought back one that was dropped. It begins
+// with document number sub and returns from where it has to go on, 0 at the end.
+func (st *Stream) broughtBack(it item, sub uint32) (rest uint32, err error) {
+	if it.line.gone || it.change.Type != catalog.TypeCollection || !st.concerns(&it.change) {
+		return 0, nil
+	}
+	if err := st.load(it.line, it.lsn); err != nil {
+		return 0, err
+	}
+	for _, c := range it.line.byID {
+		if c.Name == it.change.Name && c.UUID == it.change.UUID {
+			it.coll = c
+		}
+	}
+	if it.coll == nil {
+		return 0, nil
+	}
+	it.event, it.kind, it.back = wal.Insert.String(), wal.Insert, true
+	rows := st.s.store.NewIter(upTo(it.line.levels, it.lsn-1), store.IterOptions{Space: store.Rows(it.coll.ID)})
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for n := uint32(1); n < subInvalidate && rows.Next(); n++ {
+		if n < sub {
+			continue
+		}
+		if len(st.pending) >= maxPending {
+			return n, nil
+		}
+		it.sub, it.key = n, append([]byte(nil), rows.Key()...)
+		st.add(it)
+	}
+	return 0, rows.Err()
 }
 
 // left queues the end of a timeline: a branch that is gone is a database that was

@@ -86,8 +86,11 @@ func (st *Stream) document(b *bsonx.Builder, it *item) error {
 	}
 	key := before
 	if it.kind != wal.Delete {
-		var at wal.LSN
-		if now, at, err = st.image(it, it.lsn); err == nil && (now == nil || at != it.lsn) {
+		at, of := wal.LSN(0), it.lsn
+		if it.back {
+			of--
+		}
+		if now, at, err = st.image(it, of); err == nil && (now == nil || !it.back && at != of) {
 			err = errLost(nil)
 		}
 		if err != nil {

@@ -68,6 +68,7 @@ type item struct {
 	kind     wal.Kind
 	whole    []byte // wal.Op.Whole
 	change   catalog.Change
+	back     bool     // a document of a collection that the operation has brought back
 	txn      *txnInfo // nil outside of a transaction
 }
 
@@ -239,9 +240,9 @@ func (st *Stream) read(to wal.LSN) (all bool, err error) {
 // record takes the operations of a commit from st.next on; whole is false when
 // there are too many for one look.
 func (st *Stream) record(rec *wal.Record) (whole bool, err error) {
-	from := 0
+	from, sub := 0, uint32(0)
 	if rec.LSN == st.next.lsn {
-		from = int(st.next.op)
+		from, sub = int(st.next.op), st.next.sub
 	}
 	var tx *txnInfo
 	if rec.Txn && len(rec.Session.ID) > 0 {
@@ -250,8 +251,13 @@ func (st *Stream) record(rec *wal.Record) (whole bool, err error) {
 	for i := from; i < len(rec.Ops); i++ {
 		op := &rec.Ops[i]
 		if st.spec.Cluster || seen(st.levels, op.Timeline, rec.LSN) {
-			if err := st.op(rec, uint32(i), tx); err != nil {
+			rest, err := st.op(rec, uint32(i), sub, tx)
+			if err != nil {
 				return false, err
+			}
+			if sub = 0; rest > 0 {
+				st.next = position{rec.LSN, uint32(i), rest}
+				return false, nil
 			}
 		}
 		if st.expect && !(position{rec.LSN, uint32(i), allSub}).less(st.after) {
@@ -289,42 +295,44 @@ func (st *Stream) add(it item) {
 	st.pending = append(st.pending, it)
 }
 
-// op queues what one operation of the log makes.
-func (st *Stream) op(rec *wal.Record, i uint32, tx *txnInfo) error {
+// op queues what one operation of the log makes, from sub on. It returns from where
+// it has to go on, 0 when it has queued all.
+func (st *Stream) op(rec *wal.Record, i, sub uint32, tx *txnInfo) (rest uint32, err error) {
 	op := &rec.Ops[i]
 	l, err := st.line(op.Timeline)
-	if err != nil {
-		return err
-	}
-	if l.hidden {
-		return nil
+	if err != nil || l.hidden {
+		return 0, err
 	}
 	it := item{position: position{rec.LSN, i, subEvent}, stamp: rec.Stamp, timeline: op.Timeline, line: l, kind: op.Kind, txn: tx}
 	if op.Kind == wal.DDL {
 		l.loaded = false
 		it.change, _, err = catalog.DecodeChange(append([]byte(nil), op.Key...))
-		if err == nil && it.change.Op != "" {
+		if err != nil || it.change.Op == "" {
+			return 0, err
+		}
+		if sub == 0 {
 			st.ddl(it)
 		}
-		return err
+		if it.change.Op == catalog.OpCreate {
+			return st.broughtBack(it, max(sub, 1))
+		}
+		return 0, nil
 	}
 	if l.gone { // for a stream of all a branch that was dropped is only that
 		if st.spec.Cluster {
-			return nil
+			return 0, nil
 		}
-		return errLost(nil)
+		return 0, errLost(nil)
 	}
 	if err := st.load(l, rec.LSN); err != nil {
-		return err
+		return 0, err
 	}
-	if st.coll != "" {
-		if op.Collection != l.watched {
-			return nil
-		}
+	if st.coll != "" && op.Collection != l.watched {
+		return 0, nil
 	}
 	c := l.byID[op.Collection]
 	if c == nil || c.Type != catalog.TypeCollection || !st.shows(c.Name) {
-		return nil
+		return 0, nil
 	}
 	it.coll, it.event = c, op.Kind.String()
 	it.key = append([]byte(nil), op.Key...)
@@ -332,5 +340,5 @@ func (st *Stream) op(rec *wal.Record, i uint32, tx *txnInfo) error {
 		it.whole = append([]byte(nil), op.Whole...)
 	}
 	st.add(it)
-	return nil
+	return 0, nil
 }

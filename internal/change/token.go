@@ -12,20 +12,21 @@ import (
 )
 
 // position is a place in the log: what follows it has not been seen yet. Within
-// one operation of the log the event comes first (sub 0), then the invalidation
+// one operation of the log the event comes first (sub 0), then the documents of a
+// collection that the operation has brought back (from 1), then the invalidation
 // that it causes.
 type position struct {
 	lsn wal.LSN
 	op  uint32
-	sub uint8
+	sub uint32
 }
 
 const (
 	subEvent      = 0
-	subInvalidate = 1
+	subInvalidate = allSub - 1
 	// A position after the whole of a commit.
 	allOps = ^uint32(0)
-	allSub = ^uint8(0)
+	allSub = ^uint32(0)
 )
 
 // after is the position after everything of a commit.
@@ -63,10 +64,10 @@ func (p position) before() position {
 // token is a resume token. Its string form orders as tokens of one stream do, and
 // begins as MongoDB's own: 82, then the cluster time, which some clients read.
 //
-//	82 | timestamp 8 | version 1 | LSN 8 | op 4 | sub 1 | fragment 2 | timeline 8 | CRC 4
+//	82 | timestamp 8 | version 1 | LSN 8 | op 4 | sub 4 | fragment 2 | timeline 8 | CRC 4
 //
-// Numbers are big endian, the checksum is over what is before it. Fragment is 0 for a whole event, otherwise the number of
-// the fragment, from 1.
+// Numbers are big endian, the checksum is over what is before it. Fragment is 0 for
+// a whole event, otherwise the number of the fragment, from 1.
 type token struct {
 	ts wal.Timestamp
 	position
@@ -80,7 +81,7 @@ const (
 	tokenLead    = 0x82
 	tokenVersion = 1
 	tokenSize    = tokenSummed + 4
-	tokenSummed  = 1 + 8 + 1 + 8 + 4 + 1 + 2 + 8
+	tokenSummed  = 1 + 8 + 1 + 8 + 4 + 4 + 2 + 8
 )
 
 // ofEvent reports whether the token is that of one event.
@@ -97,7 +98,7 @@ func (t token) data() string {
 	b = append(b, tokenVersion)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.lsn))
 	b = binary.BigEndian.AppendUint32(b, t.op)
-	b = append(b, t.sub)
+	b = binary.BigEndian.AppendUint32(b, t.sub)
 	b = binary.BigEndian.AppendUint16(b, t.fragment)
 	b = binary.BigEndian.AppendUint64(b, uint64(t.timeline))
 	b = binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
@@ -129,8 +130,8 @@ func parseToken(d bsonx.Doc) (token, error) {
 	}
 	return token{
 		ts:       wal.Timestamp(binary.BigEndian.Uint64(raw[1:])),
-		position: position{wal.LSN(binary.BigEndian.Uint64(raw[10:])), binary.BigEndian.Uint32(raw[18:]), raw[22]},
-		fragment: binary.BigEndian.Uint16(raw[23:]),
-		timeline: wal.Timeline(binary.BigEndian.Uint64(raw[25:])),
+		position: position{wal.LSN(binary.BigEndian.Uint64(raw[10:])), binary.BigEndian.Uint32(raw[18:]), binary.BigEndian.Uint32(raw[22:])},
+		fragment: binary.BigEndian.Uint16(raw[26:]),
+		timeline: wal.Timeline(binary.BigEndian.Uint64(raw[28:])),
 	}, nil
 }

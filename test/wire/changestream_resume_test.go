@@ -46,7 +46,10 @@ func TestChangeStreamArguments(t *testing.T) {
 	reply, _ := stream(t, db, "c", d{})
 	token := reply.Lookup("cursor", "postBatchResumeToken")
 	data := token.Document().Lookup("_data").StringValue()
-	cut, future := d{{Key: "_data", Value: data[:20]}}, d{{Key: "_data", Value: data[:21] + "F" + data[22:]}}
+	cut := d{{Key: "_data", Value: data[:20]}}
+	insert(t, client.Database("else").Collection("c"), 1)
+	reply, _ = stream(t, client.Database("else"), "c", d{})
+	others := reply.Lookup("cursor", "postBatchResumeToken")
 	version := d{{Key: "_data", Value: data[:18] + "07" + data[20:]}}
 	for name, c := range map[string]struct {
 		db     string
@@ -55,26 +58,26 @@ func TestChangeStreamArguments(t *testing.T) {
 		more   []d
 		code   int
 	}{
-		"both tokens":         {spec: d{{Key: "resumeAfter", Value: token}, {Key: "startAfter", Value: token}}, code: 50865},
-		"token and time":      {spec: d{{Key: "resumeAfter", Value: token}, {Key: "startAtOperationTime", Value: bson.Timestamp{T: 1}}}, code: 40674},
-		"token without data":  {spec: d{{Key: "resumeAfter", Value: d{}}}, code: 40647},
-		"token's bits":        {spec: d{{Key: "resumeAfter", Value: d{{Key: "_data", Value: data}, {Key: "_typeBits", Value: 1}}}}, code: 40648},
-		"empty token":         {spec: d{{Key: "startAfter", Value: d{{Key: "_data", Value: ""}}}}, code: 40649},
-		"token not hex":       {spec: d{{Key: "resumeAfter", Value: d{{Key: "_data", Value: "xyz"}}}}, code: 9},
-		"token cut off":       {spec: d{{Key: "resumeAfter", Value: cut}}, code: 260},
-		"token's version":     {spec: d{{Key: "resumeAfter", Value: version}}, code: 260},
-		"token of the future": {spec: d{{Key: "resumeAfter", Value: future}}, code: 280},
-		"not first":           {more: []d{{{Key: "$changeStream", Value: d{}}}}, code: 40602},
-		"forbidden stage":     {more: []d{{{Key: "$group", Value: d{{Key: "_id", Value: 1}}}}}, code: 20},
-		"split not last":      {more: []d{{{Key: "$changeStreamSplitLargeEvent", Value: d{}}}, {{Key: "$match", Value: d{}}}}, code: 7182802},
-		"a view":              {target: "v", code: 166},
-		"the past":            {db: "shop@-0s", code: 166},
-		"no such branch":      {db: "shop~nope", code: 26},
-		"admin":               {db: "admin", target: 1, code: 73},
-		"cluster elsewhere":   {target: 1, spec: d{{Key: "allChangesForCluster", Value: true}}, code: 72},
-		"unknown option":      {spec: d{{Key: "what", Value: 1}}, code: 40415},
-		"_id removed":         {spec: d{{Key: "startAtOperationTime", Value: bson.Timestamp{}}}, more: []d{{{Key: "$unset", Value: "_id"}}}, code: 280},
-		"the future":          {spec: d{{Key: "startAtOperationTime", Value: bson.Timestamp{T: 4e9}}}},
+		"both tokens":        {spec: d{{Key: "resumeAfter", Value: token}, {Key: "startAfter", Value: token}}, code: 50865},
+		"token and time":     {spec: d{{Key: "resumeAfter", Value: token}, {Key: "startAtOperationTime", Value: bson.Timestamp{T: 1}}}, code: 40674},
+		"token without data": {spec: d{{Key: "resumeAfter", Value: d{}}}, code: 40647},
+		"token's bits":       {spec: d{{Key: "resumeAfter", Value: d{{Key: "_data", Value: data}, {Key: "_typeBits", Value: 1}}}}, code: 40648},
+		"empty token":        {spec: d{{Key: "startAfter", Value: d{{Key: "_data", Value: ""}}}}, code: 40649},
+		"token not hex":      {spec: d{{Key: "resumeAfter", Value: d{{Key: "_data", Value: "xyz"}}}}, code: 9},
+		"token cut off":      {spec: d{{Key: "resumeAfter", Value: cut}}, code: 260},
+		"token's version":    {spec: d{{Key: "resumeAfter", Value: version}}, code: 260},
+		"token of another":   {spec: d{{Key: "resumeAfter", Value: others}}, code: 280},
+		"not first":          {more: []d{{{Key: "$changeStream", Value: d{}}}}, code: 40602},
+		"forbidden stage":    {more: []d{{{Key: "$group", Value: d{{Key: "_id", Value: 1}}}}}, code: 20},
+		"split not last":     {more: []d{{{Key: "$changeStreamSplitLargeEvent", Value: d{}}}, {{Key: "$match", Value: d{}}}}, code: 7182802},
+		"a view":             {target: "v", code: 166},
+		"the past":           {db: "shop@-0s", code: 166},
+		"no such branch":     {db: "shop~nope", code: 26},
+		"admin":              {db: "admin", target: 1, code: 73},
+		"cluster elsewhere":  {target: 1, spec: d{{Key: "allChangesForCluster", Value: true}}, code: 72},
+		"unknown option":     {spec: d{{Key: "what", Value: 1}}, code: 40415},
+		"_id removed":        {spec: d{{Key: "startAtOperationTime", Value: bson.Timestamp{}}}, more: []d{{{Key: "$unset", Value: "_id"}}}, code: 280},
+		"the future":         {spec: d{{Key: "startAtOperationTime", Value: bson.Timestamp{T: 4e9}}}},
 	} {
 		on, target := db, c.target
 		if c.db != "" {
