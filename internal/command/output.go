@@ -418,7 +418,11 @@ func (p *prober) Probe(ctx context.Context, values []bsonx.Value) (exec.Iterator
 	if err != nil {
 		return nil, err
 	}
-	return pl.Access.Open(p.t.db.view, &exec.Stats{}), nil
+	it := pl.Access.Open(p.t.db.view, &exec.Stats{})
+	if x, ok := pl.Access.(*exec.IndexScan); ok && pl.Filter != nil && x.Spec.Fields[0].Kind == index.Hashed {
+		return exec.NewFilter(it, pl.Filter, p.q.env()), nil // different numbers may have one hash
+	}
+	return it, nil
 }
 
 // Close implements stage.Prober.

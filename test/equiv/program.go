@@ -155,11 +155,11 @@ func (p *program) text(indexes bool) string {
 	if indexes {
 		for _, ix := range p.indexes {
 			d := ix.(bson.D)
-			b.WriteString("> index c " + ejson.Format(bsonx.DocValue(marshal(d[0].Value))))
+			spec := ejson.Format(bsonx.DocValue(marshal(d[0].Value)))
 			if len(d) > 1 {
-				b.WriteString(" " + ejson.Format(bsonx.DocValue(marshal(d[1:]))))
+				spec += " " + ejson.Format(bsonx.DocValue(marshal(d[1:])))
 			}
-			b.WriteString("\n")
+			b.WriteString("> index c " + spec + "\n> index e " + spec + "\n")
 		}
 	}
 	for _, o := range p.ops {

@@ -96,8 +96,10 @@ func (s *side) setup(ctx context.Context, db *mongo.Database, p *program) error 
 			break
 		}
 		d := append(slices.Clone(ix.(bson.D)), bson.E{Key: "name", Value: "ix" + strconv.Itoa(i)})
-		if err := db.RunCommand(ctx, bson.D{{Key: "createIndexes", Value: "c"}, {Key: "indexes", Value: bson.A{d}}}).Err(); err != nil {
-			return err
+		for _, coll := range []string{"c", "e"} {
+			if err := db.RunCommand(ctx, bson.D{{Key: "createIndexes", Value: coll}, {Key: "indexes", Value: bson.A{d}}}).Err(); err != nil {
+				return err
+			}
 		}
 	}
 	insert := func(db *mongo.Database, coll string, docs bson.A) error {

@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"strings"
+
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/dates"
 	"github.com/argon-db/argon/internal/errcode"
@@ -138,6 +140,12 @@ func (s *densifyStage) parseFields(field string, by []string) (err error) {
 	order := bsonx.NewDoc(nil)
 	part := bsonx.EmptyDoc
 	for _, f := range by {
+		switch { // compared as texts, as MongoDB does: "ab" includes "a" here
+		case strings.HasPrefix(f, field):
+			return errcode.New(8993000, "partitionByFields '%s' cannot include field '%s' that is being densified.", f, field)
+		case strings.HasPrefix(field, f):
+			return errcode.New(9554500, "field '%s' that is being densified cannot include partitionByFields '%s'.", field, f)
+		}
 		path, err := expr.SplitPath(f)
 		if err != nil {
 			return err
