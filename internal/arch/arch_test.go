@@ -44,7 +44,7 @@ var layers = [][]string{
 	{"internal/txn"},
 	{"internal/store"},
 	{"internal/wal"},
-	{"internal/idl", "internal/keyenc"},
+	{"internal/idl", "internal/keyenc", "internal/script"},
 	{"internal/collate"},
 	{"internal/numeric", "internal/wire"},
 	{"internal/bsonx"},

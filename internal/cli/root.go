@@ -113,7 +113,7 @@ func (a *app) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.AddCommand(
 		a.serve(), a.demo(), a.status(), a.project(), a.branch(), a.tag(), a.user(), a.log(), a.history(), a.historyAlias(), a.sandbox(), a.ci(),
-		a.query(), a.diff(), a.apply(), a.merge(), a.revert(), a.blame(), a.retention(), a.gc(), a.reset(), a.restore(), a.restorePreviewAlias(), a.connect(), a.fsck(), a.version(),
+		a.query(), a.diff(), a.apply(), a.merge(), a.revert(), a.blame(), a.retention(), a.gc(), a.reset(), a.restore(), a.restorePreviewAlias(), a.connect(), a.fsck(), a.version(), scriptWorker(),
 	)
 	root.CompletionOptions.HiddenDefaultCmd = false
 	return root

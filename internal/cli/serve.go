@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/argon-db/argon/internal/daemon"
+	"github.com/argon-db/argon/internal/script"
 )
 
 func (a *app) serve() *cobra.Command {
@@ -59,6 +60,13 @@ func (a *app) serve() *cobra.Command {
 	f.StringVar(&o.TLS.CA, "tls-ca", "", "a PEM `file` of those who sign clients' certificates")
 	f.BoolVar(&o.RequireClientCert, "tls-require-client-cert", false, "clients need a certificate")
 	f.StringVar(&o.AuditLog, "audit-log", "", "append who did what to this `file`")
+	f.BoolVar(&o.JavaScript, "javascript", false, "run the JavaScript of $function, $accumulator, $where and mapReduce")
 	f.BoolVarP(&verbose, "verbose", "v", false, "log more")
 	return cmd
+}
+
+// scriptWorker is the process that runs JavaScript for the server, which starts it.
+func scriptWorker() *cobra.Command {
+	return &cobra.Command{Use: script.Verb, Hidden: true, Args: exactly(0, "no arguments"),
+		Run: func(*cobra.Command, []string) { script.Main() }}
 }

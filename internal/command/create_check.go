@@ -8,6 +8,7 @@ import (
 	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
+	"github.com/argon-db/argon/internal/query/expr"
 	"github.com/argon-db/argon/internal/query/index"
 	"github.com/argon-db/argon/internal/query/match"
 )
@@ -126,7 +127,8 @@ func checkValidator(db string, validator, collation bsonx.Doc) error {
 	if project, _, _ := strings.Cut(db, "~"); project == "admin" || project == "config" || project == "local" {
 		return invalidOptions("Document validators are not allowed on collections in the %s database", project)
 	}
-	o := match.Options{NoText: notInValidator("$text"), NoNear: notInValidator("$near"), NoWhere: notInValidator("$where")}
+	o := match.Options{NoText: notInValidator("$text"), NoNear: notInValidator("$near"), NoWhere: notInValidator("$where"),
+		Scope: expr.NewScope(expr.ScopeOptions{Validator: true})}
 	if collation != nil {
 		c, err := collate.Parse(collation)
 		if err != nil {

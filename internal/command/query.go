@@ -59,8 +59,16 @@ func (s *source) newQuery(ctx context.Context, t *target, collation, let bsonx.D
 		Collation:   q.coll,
 		Interrupt:   func() error { return exec.Interrupted(ctx) },
 	}
-	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll, NoFolding: q.src.sv.failPoints.unoptimized()})
+	if js := s.javaScript(ctx); js != nil {
+		q.q.Script = js
+	}
+	q.scope = expr.NewScope(q.scopeOptions())
 	return q, q.let(let)
+}
+
+func (q *query) scopeOptions() expr.ScopeOptions {
+	sv := q.src.sv
+	return expr.ScopeOptions{Collation: q.coll, NoFolding: sv.failPoints.unoptimized(), JavaScript: sv.Scripts != nil}
 }
 
 // setCollation gives the statement another collation, before anything of it is
@@ -71,13 +79,15 @@ func (q *query) setCollation(c bsonx.Collator) {
 	eq.Collation = c
 	q.q = &eq
 	if len(q.vars) == 0 {
-		q.scope = expr.NewScope(expr.ScopeOptions{Collation: c, NoFolding: q.src.sv.failPoints.unoptimized()})
+		q.scope = expr.NewScope(q.scopeOptions())
 	}
 }
 
 // withoutNow refuses $$NOW: MongoDB's count, distinct and listings have none.
 func (q *query) withoutNow() {
-	q.scope = expr.NewScope(expr.ScopeOptions{Collation: q.coll, NoNow: true})
+	o := q.scopeOptions()
+	o.NoNow = true
+	q.scope = expr.NewScope(o)
 }
 
 // let evaluates the command's variables, which are constants.

@@ -13,6 +13,7 @@ import (
 	"github.com/argon-db/argon/internal/change"
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/script"
 	"github.com/argon-db/argon/internal/session"
 	"github.com/argon-db/argon/internal/txn"
 )
@@ -47,6 +48,8 @@ type Services struct {
 	Users        *auth.Service
 	AuthRequired bool
 	Audit        *auth.Audit
+	// Scripts runs JavaScript; nil when it is off.
+	Scripts *script.Pool
 	// RotateCertificates, when set, reads the certificates of TLS again.
 	RotateCertificates func() error
 	// Shutdown, when set, asks the server to end and says why.

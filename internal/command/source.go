@@ -9,6 +9,7 @@ import (
 	"github.com/argon-db/argon/internal/errcode"
 	"github.com/argon-db/argon/internal/idl"
 	"github.com/argon-db/argon/internal/query/exec"
+	"github.com/argon-db/argon/internal/script"
 	"github.com/argon-db/argon/internal/txn"
 )
 
@@ -29,6 +30,8 @@ type source struct {
 	splits int
 	// explain: plans are to be shown, so that the plan cache stays out.
 	explain bool
+	// js runs the command's JavaScript, once it has some.
+	js *script.Session
 }
 
 // about is what a source keeps of its command: a cursor outlives the request.
@@ -75,8 +78,19 @@ func (rq *Request) about() about {
 		apiStrict: bsonx.Truthy(rq.Args.Generic.Get(idl.APIStrict))}
 }
 
+// javaScript returns what runs the command's JavaScript; nil when it is off.
+func (s *source) javaScript(ctx context.Context) *script.Session {
+	if s.js == nil && s.sv.Scripts != nil {
+		s.js = s.sv.Scripts.Session(func() error { return exec.Interrupted(ctx) })
+	}
+	return s.js
+}
+
 // close ends the source. A session's transaction goes on.
 func (s *source) close() {
+	if s.js != nil {
+		s.js.Close()
+	}
 	if s.owned {
 		s.tx.Abort()
 	}

@@ -94,6 +94,7 @@ func table() []*Spec {
 		lockInfoCommand,
 		logoutCommand,
 		logRotateCommand,
+		mapReduceCommand,
 		mergeBranchCommand,
 		pingCommand,
 		planCacheClearCommand,

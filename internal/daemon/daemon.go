@@ -19,6 +19,7 @@ import (
 	"github.com/argon-db/argon/internal/clock"
 	"github.com/argon-db/argon/internal/command"
 	"github.com/argon-db/argon/internal/rest"
+	"github.com/argon-db/argon/internal/script"
 	"github.com/argon-db/argon/internal/server"
 	"github.com/argon-db/argon/internal/version"
 )
@@ -37,6 +38,8 @@ type Options struct {
 	Clock          clock.Clock
 	// Parameters are server parameters (as setParameter has them) by name.
 	Parameters map[string]string
+	// JavaScript: $function, $accumulator, $where and mapReduce are on.
+	JavaScript bool
 	FS         vfs.FS // where the data is; the machine's when nil
 	Access
 }
@@ -77,6 +80,10 @@ func Start(o Options) (*Server, error) {
 		failed: make(chan error, 3), asked: make(chan string, 1), idle: make(chan struct{})}
 	s.services = command.NewServices(o.Clock, s.log)
 	s.services.LogLines = lines.Lines
+	if o.JavaScript {
+		s.services.Scripts = &script.Pool{}
+		s.closers = append(s.closers, s.services.Scripts.Close)
+	}
 	s.services.Shutdown = func(reason string) {
 		select {
 		case s.asked <- reason:

@@ -33,7 +33,7 @@ func startServer(ctx context.Context, binary string) (*server, error) {
 	}
 	defer log.Close()
 	s := &server{addr: addr, dir: dir, done: make(chan struct{})}
-	s.cmd = exec.CommandContext(ctx, absolute(binary), "serve", "--dir", filepath.Join(dir, "data"), "--listen", addr, "--http", "")
+	s.cmd = exec.CommandContext(ctx, absolute(binary), "serve", "--dir", filepath.Join(dir, "data"), "--listen", addr, "--http", "", "--javascript")
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w (run `make build` first)", binary, err)

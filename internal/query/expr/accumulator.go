@@ -49,7 +49,8 @@ func IsAccumulator(name string) bool { return accumulators()[name] != nil }
 // accumulatorRows is the table of accumulators.
 func accumulatorRows() []accumulator {
 	return []accumulator{
-		{"$accumulator", func(c *call) (Accumulator, error) { _, err := noScript(c); return nil, err }},
+		{"$_internalJsReduce", compileReduceFunction},
+		{"$accumulator", compileAccumulator},
 		{"$addToSet", unary(func() reducer { return &setOf{} })},
 		{"$avg", unary(func() reducer { return &avgOf{} })},
 		{"$bottom", compileTop},

@@ -16,6 +16,8 @@ type Query struct {
 	UserRoles bsonx.Value
 	// Collation compares strings; nil compares bytes.
 	Collation bsonx.Collator
+	// Script runs JavaScript; nil when it is off.
+	Script Script
 	// Interrupt, if set, is asked now and then in long evaluations; its error
 	// (MaxTimeMSExpired, Interrupted, …) ends them.
 	Interrupt func() error

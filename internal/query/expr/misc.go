@@ -12,19 +12,14 @@ import (
 
 func miscOperators() []operator {
 	return []operator{
-		{name: "$accumulator", compile: noScript},
-		{name: "$function", compile: noScript},
+		{name: "$_internalJsEmit", compile: compileEmit},
+		{name: "$function", compile: compileFunction},
 		{name: "$meta", compile: compileMeta},
 		{name: "$rand", compile: compileRand},
 		{name: "$toHashedIndexKey", min: 1, max: 1, eval: func(env *Env, args []bsonx.Value) (bsonx.Value, error) {
 			return env.Arena.Int64(HashedKey(args[0])), nil
 		}},
 	}
-}
-
-func noScript(c *call) (Expr, error) {
-	return nil, errcode.New(errcode.Code(31264),
-		"%s needs server-side JavaScript, which is not enabled on this server", c.name)
 }
 
 // metas are the names of $meta; each gives the value that a document has.

@@ -16,8 +16,11 @@ type ScopeOptions struct {
 	NoNow bool
 	// NoFolding leaves constant parts to be evaluated for each document.
 	NoFolding bool
-	// JavaScript allows $function and $accumulator.
+	// JavaScript allows $where; $function and $accumulator fail when they are
+	// evaluated without it.
 	JavaScript bool
+	// Validator: the expression is a collection's validator.
+	Validator bool
 }
 
 // Scope resolves variables while expressions are compiled. It is not for
@@ -66,6 +69,9 @@ func (sc *Scope) lookup(name string) int {
 
 // UsesMeta reports whether an expression compiled so far reads this $meta.
 func (sc *Scope) UsesMeta(name string) bool { return sc.shared.metas[name] }
+
+// JavaScript reports whether the server runs JavaScript.
+func (sc *Scope) JavaScript() bool { return sc.shared.JavaScript }
 
 // Collation returns the collation that strings are compared under; may be nil.
 func (sc *Scope) Collation() bsonx.Collator { return sc.shared.Collation }

@@ -385,7 +385,27 @@ func (n *Expr) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	return true, nil
 }
 
-func (n *Where) match(env *expr.Env, doc []byte, _ *details) (bool, error) { return n.test(env, doc) }
+// match calls the function with the document as "this" and "obj"; what it returns
+// counts as it does in JavaScript.
+func (n *Where) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
+	js, err := env.Script()
+	if err != nil {
+		return false, err
+	}
+	v, err := js.Call(n.Code, bsonx.DocValue(doc), nil)
+	switch v.Type {
+	case bsonx.Missing, bsonx.Undefined, bsonx.Null:
+		return false, err
+	case bsonx.Bool:
+		return v.Data[0] != 0, err
+	case bsonx.Double:
+		f := bsonx.F64(v)
+		return f != 0 && f == f, err
+	case bsonx.String:
+		return len(bsonx.Str(v)) > 0, err
+	}
+	return true, err
+}
 
 func (n *Schema) match(env *expr.Env, doc []byte, _ *details) (bool, error) {
 	return n.schema.match(env, bsonx.DocValue(doc))

@@ -19,17 +19,11 @@ type Options struct {
 	Scope *expr.Scope
 	// Collation compares strings; nil compares bytes.
 	Collation bsonx.Collator
-	// Where compiles the JavaScript of $where. Nil: it is refused.
-	Where func(code string) (Predicate, error)
 	// NoText, NoNear, NoExpr, NoSchema and NoWhere refuse $text,
 	// $near/$nearSphere, $expr, $jsonSchema and $where: each is the error to
 	// return, or nil.
 	NoText, NoNear, NoExpr, NoSchema, NoWhere error
 }
-
-// Predicate reports whether a document matches ($where). It is safe for
-// concurrent use.
-type Predicate func(env *expr.Env, doc bsonx.Doc) (bool, error)
 
 // Plain returns options that refuse what only the filter of a command may hold.
 func Plain() Options {

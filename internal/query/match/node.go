@@ -142,7 +142,6 @@ type (
 	// Where is JavaScript that says whether the document matches.
 	Where struct {
 		Code string
-		test Predicate
 	}
 	// Sample matches at random ($sampleRate).
 	Sample struct{ Rate float64 }

@@ -131,21 +131,12 @@ func where(c *compiler, name string, v bsonx.Value) (Node, error) {
 	default:
 		return nil, bad("$where got bad type")
 	}
-	if c.Where == nil {
+	if !c.Scope.JavaScript() {
 		return nil, errWhere()
 	}
-	code := ""
-	if v.Type == bsonx.JavaScriptWithScope {
-		code, _, _ = v.CodeWithScopeOK()
-	} else {
-		code = string(bsonx.Str(v))
-	}
-	pred, err := c.Where(code)
-	if err != nil {
-		return nil, err
-	}
+	code, _ := expr.IsCode(v)
 	c.need.where = true
-	return &Where{Code: code, test: pred}, nil
+	return &Where{Code: code}, nil
 }
 
 func errWhere() error {
