@@ -43,7 +43,7 @@ func scenarios(c config) []scenario {
 		{"branch-create-1k", branchCreation(1000)},
 		{"branch-create", branchCreation(docs)},
 		{"branches-10k", manyBranches(docs, 10_000)},
-		{"restore", restores(docs)},
+		{"restore", restores(docs, 10, 1000, docs/10)},
 		{"memory", memory(docs * 10)},
 		{"merge", merges(docs, 10, 1000, docs/10)},
 	}
@@ -254,37 +254,45 @@ func branchCreation(docs int) func(context.Context, *environment) ([]figure, err
 	}
 }
 
-// restores changes a thousand documents and restores the branch.
-func restores(docs int) func(context.Context, *environment) ([]figure, error) {
+// restores changes some documents, spread over the collection, compares the branch
+// with its past and restores it.
+func restores(docs int, changes ...int) func(context.Context, *environment) ([]figure, error) {
 	return func(ctx context.Context, e *environment) ([]figure, error) {
 		db := e.argon.Database("restoring")
 		if err := fill(ctx, db, "docs", docs); err != nil {
 			return nil, err
 		}
-		var previews, applies []float64
-		for range e.config.rounds {
-			lsn, err := headLSN(ctx, db)
-			if err != nil {
-				return nil, err
+		var out []figure
+		for _, n := range changes {
+			steps := []string{"diff with its past, summary", "preview of a restore", "restore"}
+			took := make([][]float64, len(steps))
+			for range e.config.rounds {
+				lsn, err := headLSN(ctx, db)
+				if err != nil {
+					return nil, err
+				}
+				if err := spread(ctx, db.Collection("docs"), docs, n); err != nil {
+					return nil, err
+				}
+				restore := bson.D{{Key: "restoreBranch", Value: "main"}, {Key: "to", Value: lsn}}
+				for i, f := range []func() error{
+					func() error {
+						return drain(ctx, db, bson.D{{Key: "diffBranch", Value: "main"}, {Key: "from", Value: lsn}, {Key: "summary", Value: true}}, 1)
+					},
+					func() error { return db.RunCommand(ctx, append(restore[:2:2], bson.E{Key: "dryRun", Value: true})).Err() },
+					func() error { return db.RunCommand(ctx, restore).Err() },
+				} {
+					start := time.Now()
+					if err := f(); err != nil {
+						return nil, fmt.Errorf("%s: %w", steps[i], err)
+					}
+					took[i] = append(took[i], float64(time.Since(start).Microseconds())/1000)
+				}
 			}
-			if _, err := db.Collection("docs").UpdateMany(ctx, bson.D{{Key: "_id", Value: bson.D{{Key: "$lt", Value: 1000}}}},
-				bson.D{{Key: "$inc", Value: bson.D{{Key: "seq", Value: 1}}}}); err != nil {
-				return nil, err
+			for i, s := range steps {
+				out = append(out, figure{Name: fmt.Sprintf("%s, %d of %d changed", s, n, docs), Unit: "ms", Value: median(took[i])})
 			}
-			start := time.Now()
-			if err := db.RunCommand(ctx, bson.D{{Key: "restoreBranch", Value: "main"}, {Key: "to", Value: lsn}, {Key: "dryRun", Value: true}}).Err(); err != nil {
-				return nil, err
-			}
-			previews = append(previews, float64(time.Since(start).Microseconds()))
-			start = time.Now()
-			if err := db.RunCommand(ctx, bson.D{{Key: "restoreBranch", Value: "main"}, {Key: "to", Value: lsn}}).Err(); err != nil {
-				return nil, err
-			}
-			applies = append(applies, float64(time.Since(start).Microseconds()))
 		}
-		return []figure{
-			{Name: fmt.Sprintf("preview a restore, 1,000 of %d changed", docs), Unit: "µs", Value: median(previews)},
-			{Name: fmt.Sprintf("restore, 1,000 of %d changed", docs), Unit: "µs", Value: median(applies)},
-		}, nil
+		return out, nil
 	}
 }
