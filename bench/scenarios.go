@@ -279,7 +279,9 @@ func restores(docs int, changes ...int) func(context.Context, *environment) ([]f
 					func() error {
 						return drain(ctx, db, bson.D{{Key: "diffBranch", Value: "main"}, {Key: "from", Value: lsn}, {Key: "summary", Value: true}}, 1)
 					},
-					func() error { return db.RunCommand(ctx, append(restore[:2:2], bson.E{Key: "dryRun", Value: true})).Err() },
+					func() error {
+						return db.RunCommand(ctx, append(restore[:2:2], bson.E{Key: "dryRun", Value: true})).Err()
+					},
 					func() error { return db.RunCommand(ctx, restore).Err() },
 				} {
 					start := time.Now()
