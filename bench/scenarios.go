@@ -46,6 +46,7 @@ func scenarios(c config) []scenario {
 		{"restore", restores(docs, 10, 1000, docs/10)},
 		{"memory", memory(docs * 10)},
 		{"merge", merges(docs, 10, 1000, docs/10)},
+		{"streams", streams(docs/2, 10_000)},
 	}
 }
 

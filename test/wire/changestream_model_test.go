@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -147,43 +149,60 @@ func TestStreamsModel(t *testing.T) {
 	readers.Wait()
 }
 
-// TestManyStreams opens thousands of streams: while nothing happens they have
-// nothing to do, and an event reaches those that it is for.
+// TestManyStreams opens thousands of streams: none of them costs a goroutine, and
+// an event reaches those that it is for.
 func TestManyStreams(t *testing.T) {
-	const streams = 5000
-	srv := harness.Start(t)
-	client := srv.Client(t)
+	const streams, collections = 5000, 50
+	client := harness.Start(t).Client(t)
 	db := client.Database("shop")
 	sess := must[*mongo.Session](t)(client.StartSession())
 	defer sess.EndSession(t.Context())
 	ctx := mongo.NewSessionContext(t.Context(), sess)
-	coll := func(i int) string { return fmt.Sprintf("c%d", i%50) }
+	coll := func(i int) string { return fmt.Sprintf("c%d", i%collections) }
 	insert(t, db.Collection(coll(7)), 0)
+	before := runtime.NumGoroutine()
 	ids := make([]int64, streams)
 	for i := range ids {
 		raw := must[bson.Raw](t)(db.RunCommand(ctx, d{{Key: "aggregate", Value: coll(i)}, {Key: "pipeline", Value: bson.A{d{{Key: "$changeStream", Value: d{}}}}}, {Key: "cursor", Value: d{}}}).Raw())
 		ids[i] = raw.Lookup("cursor", "id").Int64()
 	}
+	if more := runtime.NumGoroutine() - before; more > 100 {
+		t.Errorf("%d streams have %d goroutines", streams, more)
+	}
 	getMore := func(i, ms int) int {
 		raw := must[bson.Raw](t)(db.RunCommand(ctx, d{{Key: "getMore", Value: ids[i]}, {Key: "collection", Value: coll(i)}, {Key: "maxTimeMS", Value: ms}}).Raw())
-		v := must[[]bson.RawValue](t)(raw.Lookup("cursor", "nextBatch").Array().Values())
-		return len(v)
+		return len(must[[]bson.RawValue](t)(raw.Lookup("cursor", "nextBatch").Array().Values()))
 	}
 	insert(t, db.Collection(coll(7)), 1)
-	got := 0
 	for i := range ids {
-		wait := 1
-		if coll(i) == coll(7) {
-			wait = 20_000
-		}
-		if n := getMore(i, wait); n != 0 {
-			got += n
-			if coll(i) != coll(7) {
-				t.Errorf("stream %d on %s has an event", i, coll(i))
+		switch {
+		case i%collections == 7:
+			if n := getMore(i, 60_000); n != 1 {
+				t.Fatalf("stream %d has %d events", i, n)
+			}
+		case i%97 == 0:
+			if n := getMore(i, 1); n != 0 {
+				t.Fatalf("stream %d, on %s, has %d events", i, coll(i), n)
 			}
 		}
 	}
-	if got != streams/50 {
-		t.Errorf("%d streams have the event, want %d", got, streams/50)
+	// Waiting: as many getMores as there are connections, all woken by one write.
+	const waiting = 200
+	got := make(chan int, waiting)
+	for range waiting {
+		go func() {
+			n := 0
+			cs, err := db.Collection(coll(7)).Watch(t.Context(), mongo.Pipeline{}, opts().SetStartAtOperationTime(&bson.Timestamp{T: 1}).SetMaxAwaitTime(time.Minute))
+			for err == nil && n < 3 && cs.Next(t.Context()) {
+				n++
+			}
+			got <- n
+		}()
+	}
+	insert(t, db.Collection(coll(7)), 2)
+	for range waiting {
+		if n := <-got; n != 3 {
+			t.Fatalf("%d events, want 3", n)
+		}
 	}
 }
