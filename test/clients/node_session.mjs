@@ -77,4 +77,24 @@ assert.deepEqual(await orders.findOne({ _id: 3 }), before)
 assert.equal(await orders.countDocuments({}), 251)
 assert.equal(await client.db(`${name}~${done.backup.name ?? done.backup}`).collection('orders').countDocuments({}), 250)
 
+// A change stream, read while the branch changes, and resumed.
+const changes = orders.watch([{ $match: { operationType: { $ne: 'delete' } } }], { fullDocument: 'whenAvailable', fullDocumentBeforeChange: 'whenAvailable' })
+const events = (async () => {
+  const seen = []
+  for await (const event of changes) if (seen.push(event) === 3) return seen
+})()
+await sleep(200) // the stream is open
+await orders.insertOne({ _id: 'w', list: [1, 2] })
+await orders.deleteOne({ _id: 5 })
+await orders.updateOne({ _id: 'w' }, { $push: { list: 3 }, $set: { n: 1 } })
+await orders.replaceOne({ _id: 'w' }, { r: 1 })
+const [inserted, updated, replaced] = await events
+assert.deepEqual([inserted.operationType, inserted.fullDocument], ['insert', { _id: 'w', list: [1, 2] }])
+assert.deepEqual(updated.updateDescription, { updatedFields: { 'list.2': 3, n: 1 }, removedFields: [], truncatedArrays: [] })
+assert.deepEqual([updated.fullDocumentBeforeChange, updated.fullDocument], [{ _id: 'w', list: [1, 2] }, { _id: 'w', list: [1, 2, 3], n: 1 }])
+assert.deepEqual(replaced.ns, { db: name, coll: 'orders' })
+const again = shop.watch([], { resumeAfter: updated._id })
+assert.deepEqual((await again.next())._id, replaced._id)
+await again.close()
+
 await client.close()

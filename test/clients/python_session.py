@@ -74,7 +74,23 @@ def main():
 
     dry = shop.command("restoreBranch", "main", to=Int64(lsn), dryRun=True)["preview"]
     assert dry["collections"] == [{"name": "orders", "inserts": 1, "updates": 1, "deletes": 0}], dry
-    shop.command("restoreBranch", "main", to=Int64(lsn))
+    with orders.watch(full_document="required", full_document_before_change="required") as changes:
+        orders.insert_one({"_id": "w", "o": {"a": 1, "b": 2}})
+        orders.update_one({"_id": "w"}, {"$set": {"o.a": 3}, "$unset": {"o.b": ""}})
+        orders.delete_one({"_id": "w"})
+        inserted, updated, deleted = (changes.next() for _ in range(3))
+        assert inserted["fullDocument"] == {"_id": "w", "o": {"a": 1, "b": 2}}
+        assert updated["updateDescription"] == {"updatedFields": {"o.a": 3}, "removedFields": ["o.b"], "truncatedArrays": []}
+        assert deleted["fullDocumentBeforeChange"] == updated["fullDocument"] == {"_id": "w", "o": {"a": 3}}
+        assert changes.try_next() is None
+        shop.command("restoreBranch", "main", to=Int64(lsn))
+        last = changes.next()
+        assert last["operationType"] == "invalidate" and not changes.alive, last
+    with orders.watch(start_after=last["_id"]) as changes:  # on the restored branch
+        orders.insert_one({"_id": "again"})
+        assert changes.next()["documentKey"] == {"_id": "again"}
+        orders.delete_one({"_id": "again"})
+    refused(260, lambda: orders.watch(resume_after=last["_id"]))
     assert orders.find_one({"_id": 3}) == before
     assert orders.count_documents({}) == 252
     client.close()
