@@ -1,7 +1,9 @@
 package branch
 
 import (
+	"bytes"
 	"context"
+	"net"
 	"time"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -37,6 +39,9 @@ type LogOptions struct {
 	Since, Until Point       // both included; now: no bound
 	Collection   string      // name at the time of the commit; "": all
 	Actor        string      // a user or an appName; "": all
+	Client       string      // the client's address, with or without its port; "": all
+	Session      []byte      // UUID of a logical session; nil: all
+	Comment      bsonx.Value // missing: all
 	DocID        bsonx.Value // _id of a document; missing: all
 	Reverse      bool        // oldest first
 	Limit        int64       // 0: no limit
@@ -48,6 +53,7 @@ type LogEntry struct {
 	Stamp   txn.Stamp
 	Actor   txn.Actor
 	Comment bsonx.Value
+	Session []byte // UUID; nil without
 	Txn     bool
 	Ops     []LogOp
 	MoreOps int // operations beyond MaxOps
@@ -151,6 +157,25 @@ func (s *Service) bound(ctx context.Context, p *project, r *Ref, pt Point) (LSN,
 	return 0, err
 }
 
+// fits reports whether a commit has the client, session and comment that are asked for.
+func (o *LogOptions) fits(rec *wal.Record) bool {
+	if o.Client != "" && rec.Actor.Client != o.Client {
+		if host, _, err := net.SplitHostPort(rec.Actor.Client); err != nil || host != o.Client {
+			return false
+		}
+	}
+	return (o.Session == nil || bytes.Equal(o.Session, rec.Session.ID)) &&
+		(bsonx.IsMissing(o.Comment) || bsonx.Equal(o.Comment, commentOf(rec)))
+}
+
+// commentOf is the comment of a commit; missing when there is none.
+func commentOf(rec *wal.Record) bsonx.Value {
+	if len(rec.Comment) == 0 {
+		return bsonx.Value{}
+	}
+	return bsonx.Value{Type: bsonx.Type(rec.Comment[0]), Data: rec.Comment[1:]}
+}
+
 // Next returns the next commit; ok is false at the end.
 func (l *LogReader) Next(ctx context.Context) (e LogEntry, ok bool, err error) {
 	for n := 0; l.it != nil && l.it.Next(); n++ {
@@ -158,7 +183,7 @@ func (l *LogReader) Next(ctx context.Context) (e LogEntry, ok bool, err error) {
 			return e, false, context.Cause(ctx)
 		}
 		rec := l.it.Record()
-		if !touches(rec, l.levels) || !isActor(rec, l.o.Actor) {
+		if !touches(rec, l.levels) || !isActor(rec, l.o.Actor) || !l.o.fits(rec) {
 			continue
 		}
 		e, match, err := l.entry(rec)
@@ -198,9 +223,10 @@ func (l *LogReader) Close() error {
 // collection and document find nothing in it.
 func (l *LogReader) entry(rec *wal.Record) (e LogEntry, match bool, err error) {
 	e = LogEntry{Stamp: rec.Stamp, Actor: rec.Actor, Txn: rec.Txn}
-	if len(rec.Comment) > 0 {
-		e.Comment = bsonx.Clone(bsonx.Value{Type: bsonx.Type(rec.Comment[0]), Data: rec.Comment[1:]})
+	if len(rec.Session.ID) > 0 {
+		e.Session = append([]byte(nil), rec.Session.ID...)
 	}
+	e.Comment = bsonx.Clone(commentOf(rec))
 	match = l.o.Collection == "" && bsonx.IsMissing(l.o.DocID)
 	for i := range rec.Ops {
 		op := &rec.Ops[i]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/auth"
 	"github.com/argon-db/argon/internal/bsonx"
@@ -43,6 +44,7 @@ func (s *Services) CurrentOps(o CurrentOpOptions) []bsonx.Doc {
 		if op.Conn.Client != nil {
 			b.Doc("clientMetadata", op.Conn.Client)
 		}
+		appendEffectiveUsers(b, op.Conn.User)
 		b.Bool("active", true)
 		b.String("currentOpTime", now.Format("2006-01-02T15:04:05.000-07:00"))
 		b.Int64("opid", op.ID)
@@ -77,6 +79,20 @@ func (s *Services) CurrentOps(o CurrentOpOptions) []bsonx.Doc {
 	return out
 }
 
+// appendEffectiveUsers writes the user, given as name@db, whose operation it is.
+func appendEffectiveUsers(b *bsonx.Builder, user string) {
+	i := strings.LastIndexByte(user, '@')
+	if i < 0 {
+		return
+	}
+	list := b.OpenArray("effectiveUsers")
+	at := b.OpenDoc("0")
+	b.String("user", user[:i])
+	b.String("db", user[i+1:])
+	b.Close(at)
+	b.Close(list)
+}
+
 func appendLSID(b *bsonx.Builder, id session.SessionID) {
 	if id.IsZero() {
 		return
@@ -94,6 +110,7 @@ func (s *Services) idleCursors(out []bsonx.Doc, o CurrentOpOptions) []bsonx.Doc 
 		}
 		b := bsonx.NewDoc(nil)
 		b.String("type", "idleCursor")
+		appendEffectiveUsers(b, c.User)
 		b.String("host", s.Host.Address)
 		b.String("ns", c.NS)
 		appendLSID(b, c.LSID)
@@ -122,6 +139,7 @@ func (s *Services) idleSessions(out []bsonx.Doc, o CurrentOpOptions) []bsonx.Doc
 		}
 		b := bsonx.NewDoc(nil)
 		b.String("type", "idleSession")
+		appendEffectiveUsers(b, in.ID.User)
 		b.String("host", s.Host.Address)
 		b.String("desc", "inactive transaction")
 		appendLSID(b, in.ID)

@@ -46,6 +46,9 @@ var branchLogCommand = &Spec{
 		idl.Field{Name: "until", Types: pointTypes},
 		idl.Field{Name: "collection", Types: idl.String},
 		idl.Field{Name: "actor", Types: idl.String},
+		idl.Field{Name: "client", Types: idl.String},
+		idl.Field{Name: "session", Types: idl.Binary, Check: checkUUID},
+		idl.Field{Name: "withComment", Types: idl.Any},
 		idl.Field{Name: "docId", Types: idl.Any},
 		idl.Field{Name: "reverse", Types: idl.Bool},
 		idl.Field{Name: "limit", Types: idl.Number, Min: 0, Max: idl.NoMax},
@@ -64,8 +67,13 @@ func runBranchLog(ctx context.Context, rq *Request, reply *bsonx.Builder) error 
 	}
 	o := branch.LogOptions{
 		Collection: rq.Args.String("collection", ""), Actor: rq.Args.String("actor", ""),
+		Client: rq.Args.String("client", ""), Comment: bsonx.Clone(rq.Args.Get("withComment")),
 		DocID: bsonx.Clone(rq.Args.Get("docId")), Limit: rq.Args.Int64("limit", 0),
 		Reverse: rq.Args.Bool("reverse", false), MaxOps: maxLogOps,
+	}
+	if v := rq.Args.Get("session"); v.Type == bsonx.Binary {
+		_, id := bsonx.Bin(v)
+		o.Session = append([]byte(nil), id...)
 	}
 	if o.Since, err = rq.point("since"); err != nil {
 		return err
@@ -103,6 +111,9 @@ func (r *logRows) Next(ctx context.Context) (bsonx.Doc, error) {
 	b := bsonx.NewDoc(nil)
 	appendStamp(b, e.Stamp)
 	merge.AppendActor(b, e.Actor)
+	if e.Session != nil {
+		b.Binary("session", 4, e.Session)
+	}
 	b.Value("comment", e.Comment)
 	b.Bool("txn", e.Txn)
 	list := b.OpenArray("ops")

@@ -22,9 +22,15 @@ type Access struct {
 	AuditLog string
 }
 
-// check refuses what would leave the data open to a network.
-func (a *Access) check(listen string) error {
-	switch {
+// check refuses what would leave the data open to a network. Profiles, which show
+// the memory of the server, are never for other machines.
+func (o *Options) check() error {
+	a, listen := &o.Access, o.Listen
+	switch local, err := isLocal(o.HTTP); {
+	case o.Profile && o.HTTP != "" && err != nil:
+		return err
+	case o.Profile && o.HTTP != "" && !local:
+		return fmt.Errorf("--pprof shows the server's memory, and %s can be reached from other machines: choose a loopback address for --http", o.HTTP)
 	case a.Auth && a.Insecure:
 		return errors.New("--auth and --insecure-no-auth exclude each other")
 	case a.TLS.Cert == "" && (a.TLS.Key != "" || a.TLS.CA != "" || a.RequireClientCert):
@@ -32,14 +38,19 @@ func (a *Access) check(listen string) error {
 	case a.Auth || a.Insecure:
 		return nil
 	}
-	addr, err := net.ResolveTCPAddr("tcp", listen)
-	if err != nil {
-		return fmt.Errorf("cannot listen on %s: %w", listen, err)
-	}
-	if addr.IP.IsLoopback() {
-		return nil
+	if local, err := isLocal(listen); err != nil || local {
+		return err
 	}
 	return fmt.Errorf("%s can be reached from other machines, and everyone could read and change all data: add --auth, or --insecure-no-auth if that is what you want", listen)
+}
+
+// isLocal reports whether only the machine itself reaches an address.
+func isLocal(hostPort string) (bool, error) {
+	addr, err := net.ResolveTCPAddr("tcp", hostPort)
+	if err != nil {
+		return false, fmt.Errorf("cannot listen on %s: %w", hostPort, err)
+	}
+	return addr.IP.IsLoopback(), nil
 }
 
 // control turns on what the options say of access.

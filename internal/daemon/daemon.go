@@ -103,7 +103,7 @@ func Start(o Options) (*Server, error) {
 }
 
 func (s *Server) start() error {
-	if err := s.o.Access.check(s.o.Listen); err != nil {
+	if err := s.o.check(); err != nil {
 		return err
 	}
 	if err := s.openStorage(); err != nil {

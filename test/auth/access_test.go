@@ -395,6 +395,7 @@ func TestOpenAddresses(t *testing.T) {
 	for _, o := range []daemon.Options{
 		{Listen: "0.0.0.0:0"}, {Listen: ":0"}, {Listen: "[::]:0"},
 		{Listen: "127.0.0.1:0", Access: daemon.Access{Auth: true, Insecure: true}},
+		{Listen: "127.0.0.1:0", HTTP: "0.0.0.0:0", Profile: true},
 	} {
 		o.Dir = t.TempDir()
 		if s, err := daemon.Start(o); err == nil {
@@ -502,8 +503,22 @@ func TestAttribution(t *testing.T) {
 	ann := s.Client(t, as("ann", "pw", "shop", "").SetAppName("till"))
 	ok(t, ann, "shop", `{insert: "c", documents: [{_id: 1}], comment: "first"}`)
 	ok(t, root, "shop", `{insert: "c", documents: [{_id: 2}]}`)
-	for _, actor := range []string{"ann@shop", "ann", "till"} {
-		r := harness.Run(t, ann.Database("shop"), bson.D{{Key: "branchLog", Value: "main"}, {Key: "actor", Value: actor}, {Key: "collection", Value: "c"}})
+	sess, err := root.StartSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sess.EndSession(t.Context())
+	err = mongo.WithSession(t.Context(), sess, func(ctx context) error {
+		_, err := root.Database("shop").Collection("c").InsertOne(ctx, bson.D{{Key: "_id", Value: 3}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, uuid := sess.ID().Lookup("id").Binary()
+	for _, filter := range []string{`actor: "ann@shop"`, `actor: "ann"`, `actor: "till"`, `withComment: "first", client: "127.0.0.1"`} {
+		actor := filter
+		r := harness.Run(t, ann.Database("shop"), parse(t, `{branchLog: "main", collection: "c", `+filter+`}`))
 		list := values(r, "cursor", "firstBatch")
 		if len(list) == 0 {
 			t.Fatalf("no commits of %s", actor)
@@ -516,8 +531,12 @@ func TestAttribution(t *testing.T) {
 			t.Errorf("client %s", client)
 		}
 	}
-	if r := harness.Run(t, ann.Database("shop"), parse(t, `{branchLog: "main", actor: "nobody"}`)); len(values(r, "cursor", "firstBatch")) != 0 {
-		t.Errorf("commits of nobody: %v", r)
+	for filter, want := range map[string]int{`actor: "nobody"`: 0, `withComment: "second"`: 0, `client: "10.0.0.1"`: 0, `actor: "root"`: 2,
+		fmt.Sprintf(`session: {$uuid: "%x-%x-%x-%x-%x"}`, uuid[:4], uuid[4:6], uuid[6:8], uuid[8:10], uuid[10:]): 1, `session: {$uuid: "7a1e1a7e-0000-4000-8000-000000000002"}`: 0} {
+		r := harness.Run(t, ann.Database("shop"), parse(t, `{branchLog: "main", collection: "c", `+filter+`}`))
+		if n := len(values(r, "cursor", "firstBatch")); n != want {
+			t.Errorf("%s: %d commits, want %d: %v", filter, n, want, r)
+		}
 	}
 }
 
