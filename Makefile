@@ -4,6 +4,7 @@
 #   make test         all that CI runs: lint, Go tests, conformance, real clients
 #   make bench        the benchmarks of bench/
 #   make soak         the randomized tests with new seeds, many times
+#   make fuzz         every fuzz target for a short time
 #   make conformance  replay what MongoDB answers (needs ../shared/recorded)
 
 GO      ?= go
@@ -32,6 +33,16 @@ SOAK ?= 20
 soak:
 	ARGON_SEED=random ARGON_DIFF_PROGRAMS=500 $(GO) test -count $(SOAK) -timeout 0 -run 'Random|Model|Crash|Power|Kill|Law|Indexes|Retr|WriteErrors|Faults|Cut' \
 		./internal/store ./internal/branch ./internal/command ./internal/query/... ./test/...
+
+# Every fuzz target for a while. A crash stays as a file in the package's testdata.
+FUZZTIME ?= 20s
+fuzz:
+	@grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u | while read dir; do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z]*' $$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir </dev/null || exit 1; \
+		done; \
+	done
 
 conformance: build
 	@if [ -d $(RECORDED) ]; then $(GO) run ./test/compat -dir $(RECORDED); \

@@ -177,7 +177,7 @@ func loosely(line string) string {
 	return ejson.Format(oneForm(v))
 }
 
-// oneForm makes every number a double.
+// oneForm makes every number a double, and gives other equal values one form.
 func oneForm(v bsonx.Value) bsonx.Value {
 	switch {
 	case v.Type == bsonx.Object || v.Type == bsonx.Array:
@@ -201,6 +201,8 @@ func oneForm(v bsonx.Value) bsonx.Value {
 			f = 0 // not -0
 		}
 		return bsonx.DoubleValue(f)
+	case v.Type == bsonx.Undefined: // as good as null
+		return bsonx.NullValue
 	case v.Type == bsonx.Symbol: // equal to the string
 		return bsonx.StringValue(string(bsonx.Str(v)))
 	}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -128,6 +129,9 @@ func assign(ix *exec.Index, spec *index.Spec, mk index.Multikey, ps []pred, coll
 			if p.path != f.Path {
 				continue
 			}
+			if !needsField(p.node) && hasPosition(f.Parts) {
+				continue
+			}
 			bd, ok := b.pred(f.Kind, p)
 			if !ok || !ib.compatible(i, p, fb.preds) {
 				continue
@@ -149,6 +153,16 @@ func assign(ix *exec.Index, spec *index.Spec, mk index.Multikey, ps []pred, coll
 	}
 	ib.count()
 	return ib
+}
+
+// hasPosition reports whether a path has a number after its first name. To a
+// filter that is an array's position and the name of a field of its elements, which
+// most often is not there and so matches null; the index has no key that says so.
+func hasPosition(parts []string) bool {
+	return slices.ContainsFunc(parts[1:], func(part string) bool {
+		_, ok := bsonx.ArrayIndex(part)
+		return ok
+	})
 }
 
 func bits(mk index.Multikey, i int) uint64 {
