@@ -85,23 +85,15 @@ func runBulkWrite(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err := x.read(); err != nil {
 		return err
 	}
-	batch := -1
-	if c := rq.Args.Doc("cursor"); c != nil {
-		var a idl.Args
-		if err := bulkCursor.Decode(c, &a); err != nil {
-			return err
-		}
-		n := a.Int64("batchSize", -1)
-		if n < 0 && a.Has("batchSize") {
-			return errcode.New(51024, "BSON field 'batchSize' value must be >= 0, actual value '%d'", n)
-		}
-		batch = int(min(n, 1<<31-1))
+	batch, err := rq.bulkBatch()
+	if err != nil {
+		return err
 	}
 	if rq.retryable() && slices.ContainsFunc(x.ops, func(op bulkOp) bool { return op.mod != nil && op.mod.multi }) {
 		return errcode.New(errcode.InvalidOptions, "Cannot use retryable writes with multi=true: leave txnNumber out")
 	}
 	first := true
-	err := rq.writeReply(ctx, b, func(s *source) error { return x.run(ctx, s) }, func(kept *bsonx.Builder) {
+	err = rq.writeReply(ctx, b, func(s *source) error { return x.run(ctx, s) }, func(kept *bsonx.Builder) {
 		if kept != b && first { // what a retry gets: all results at once
 			x.appendKept(kept)
 		}
@@ -110,26 +102,60 @@ func runBulkWrite(ctx context.Context, rq *Request, b *bsonx.Builder) error {
 	if err != nil {
 		return err
 	}
-	c := session.NewCursor("admin.$cmd.bulkWrite", &docsIter{docs: x.documents(rq.Args.Bool("errorsOnly", false))})
-	if batch < 0 {
-		batch = 1<<31 - 1
-	}
-	if err := rq.FirstBatch(ctx, b, c, batch, false); err != nil {
+	if err := rq.bulkCursor(ctx, b, x.documents(rq.Args.Bool("errorsOnly", false)), batch); err != nil {
 		return err
 	}
 	x.appendCounts(b)
 	return nil
 }
 
-// appendKept appends the whole reply with all results in its first batch; the
-// last ones may be missing when they are too large for a reply.
+// bulkBatch is how many results the first batch may have.
+func (rq *Request) bulkBatch() (int, error) {
+	const all = 1<<31 - 1
+	c := rq.Args.Doc("cursor")
+	if c == nil {
+		return all, nil
+	}
+	var a idl.Args
+	if err := bulkCursor.Decode(c, &a); err != nil {
+		return 0, err
+	}
+	n := a.Int64("batchSize", all)
+	if n < 0 {
+		return 0, errcode.New(51024, "BSON field 'batchSize' value must be >= 0, actual value '%d'", n)
+	}
+	return int(min(n, all)), nil
+}
+
+func (rq *Request) bulkCursor(ctx context.Context, b *bsonx.Builder, results []bsonx.Doc, batch int) error {
+	return rq.FirstBatch(ctx, b, session.NewCursor("admin.$cmd.bulkWrite", &docsIter{docs: results}), batch, false)
+}
+
+// repeatBulk answers a retry with what was kept: the results may need several
+// batches.
+func (rq *Request) repeatBulk(ctx context.Context, b *bsonx.Builder, kept bsonx.Doc) error {
+	batch, err := rq.bulkBatch()
+	if err != nil {
+		return err
+	}
+	var results []bsonx.Doc
+	for it := bsonx.NewIter(kept); it.Next(); {
+		if string(it.Key()) != "cursor" {
+			b.Element(it.Element())
+			continue
+		}
+		for r := bsonx.NewIter(bsonx.Lookup(it.Value().Data, "firstBatch").Data); r.Next(); {
+			results = append(results, r.Value().Data)
+		}
+	}
+	return rq.bulkCursor(ctx, b, results, batch)
+}
+
+// appendKept appends the whole reply with all results in its first batch.
 func (x *bulk) appendKept(b *bsonx.Builder) {
 	at := b.OpenDoc("cursor")
 	arr := b.OpenArray("firstBatch")
 	for i, d := range x.documents(x.rq.Args.Bool("errorsOnly", false)) {
-		if b.Size()+len(d) > bsonx.MaxDocSize {
-			break
-		}
 		b.Doc(bsonx.Index(i), d)
 	}
 	b.Close(arr)

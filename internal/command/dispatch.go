@@ -102,8 +102,11 @@ func (d *Dispatcher) run(ctx context.Context, rq *Request, b *bsonx.Builder) (un
 	d.services.Ops.Begin(ctx, op)
 	purposely, err := d.failOnPurpose(op, rq)
 	if err == nil {
-		if err = d.enterTxn(op, rq); err == nil && !rq.repeat(b) {
-			err = d.call(op, rq, b)
+		if err = d.enterTxn(op, rq); err == nil {
+			var done bool
+			if done, err = rq.repeat(op, b); err == nil && !done {
+				err = d.call(op, rq, b)
+			}
 		}
 		d.leaveTxn(rq, err)
 	}

@@ -129,9 +129,9 @@ func (rq *Request) loadRetry() error {
 }
 
 // repeat answers a retry from the stored outcome, if there is one.
-func (rq *Request) repeat(b *bsonx.Builder) bool {
+func (rq *Request) repeat(ctx context.Context, b *bsonx.Builder) (done bool, err error) {
 	if !rq.retryable() {
-		return false
+		return false, nil
 	}
 	id := rq.stmtID()
 	d, ok := rq.Session.Txn.Outcomes[id]
@@ -139,17 +139,23 @@ func (rq *Request) repeat(b *bsonx.Builder) bool {
 		d, ok = rq.storedOutcomes()[id]
 	}
 	if !ok {
-		return false
+		return false, nil
 	}
-	for it := bsonx.NewIter(d); it.Next(); {
-		b.Element(it.Element())
+	if rq.Name == "bulkWrite" {
+		if err := rq.repeatBulk(ctx, b, d); err != nil {
+			return true, err
+		}
+	} else {
+		for it := bsonx.NewIter(d); it.Next(); {
+			b.Element(it.Element())
+		}
 	}
 	at := b.OpenArray("retriedStmtIds")
 	for i, id := range rq.stmtIDs() {
 		b.Int32(bsonx.Index(i), id)
 	}
 	b.Close(at)
-	return true
+	return true, nil
 }
 
 // writeLists are the arguments with the statements of the write commands.

@@ -63,7 +63,12 @@ func (r *run) newClient(spec bson.D) error {
 		}
 		q.Set(e.Key, fmt.Sprint(e.Value))
 	}
-	o := options.Client().ApplyURI(r.suite.uri + "?" + q.Encode()).SetMonitor(c.monitor()).SetPoolMonitor(&event.PoolMonitor{Event: c.pool}).
+	uri := r.suite.uri
+	if lookup(spec, "useMultipleMongoses") == true { // two names of the one server
+		host := strings.TrimSuffix(strings.TrimPrefix(uri, "mongodb://"), "/")
+		uri = "mongodb://" + host + "," + strings.Replace(host, "127.0.0.1", "localhost", 1) + "/"
+	}
+	o := options.Client().ApplyURI(uri + "?" + q.Encode()).SetMonitor(c.monitor()).SetPoolMonitor(&event.PoolMonitor{Event: c.pool}).
 		SetServerMonitor(&event.ServerMonitor{ServerDescriptionChanged: c.description, ServerHeartbeatSucceeded: func(*event.ServerHeartbeatSucceededEvent) { c.see("serverHeartbeatSucceededEvent", bson.D{}) },
 			ServerHeartbeatFailed: func(*event.ServerHeartbeatFailedEvent) { c.see("serverHeartbeatFailedEvent", bson.D{}) }})
 	if q.Get("serverMonitoringMode") == "" {
