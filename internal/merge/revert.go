@@ -1,8 +1,10 @@
 package merge
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
@@ -257,6 +259,10 @@ func (p *planner) replayRows(ctx context.Context, r *branch.Ref, c *chains, only
 			}
 		}
 	}
+	// In the order of the keys: neighbours stand in one block.
+	slices.SortFunc(c.order, func(x, y *chain) int {
+		return cmp.Or(cmp.Compare(x.id.coll, y.id.coll), strings.Compare(x.id.key, y.id.key))
+	})
 	for n, x := range c.order {
 		if n%256 == 0 {
 			if err := exec.Interrupted(ctx); err != nil {
