@@ -97,6 +97,8 @@ type integralRun struct {
 	sum    bsonx.Value
 	nan    bool
 	x, y   bsonx.Value // of row hi
+	// parts are the areas between neighbours, if rows leave the window.
+	parts []bsonx.Value
 }
 
 func (r *integralRun) value(i int) (bsonx.Value, error) {
@@ -104,15 +106,25 @@ func (r *integralRun) value(i int) (bsonx.Value, error) {
 	if err != nil || !ok {
 		return bsonx.NullValue, err
 	}
-	if r.hi < 0 || lo != r.lo || hi < r.hi {
+	if r.hi < 0 || lo < r.lo || hi < r.hi || lo > r.hi || r.nan && lo != r.lo {
 		r.lo, r.hi, r.nan = lo, lo-1, false
 		r.sum, r.x = bsonx.Int32Value(0), bsonx.Value{}
+		r.parts = r.parts[:0]
 	}
 	for r.hi < hi {
 		r.hi++
 		if err := r.add(r.hi); err != nil {
 			return bsonx.Value{}, err
 		}
+	}
+	for ; r.lo < lo && len(r.parts) > 0; r.lo++ {
+		if r.sum, err = r.p.do("$subtract", r.sum, r.parts[0]); err != nil {
+			return r.sum, err
+		}
+		r.parts = r.parts[1:]
+	}
+	if r.lo = lo; len(r.parts) == 0 && !r.f.b.lower.unbounded {
+		r.sum = bsonx.Int32Value(0)
 	}
 	switch {
 	case r.nan:
@@ -169,6 +181,9 @@ func (r *integralRun) trapezoid(px, py bsonx.Value) error {
 	if area, err = r.p.do("$divide", area, bsonx.DoubleValue(2)); err != nil {
 		return err
 	}
+	if !r.f.b.lower.unbounded {
+		r.parts = append(r.parts, bsonx.Clone(area))
+	}
 	r.sum, err = r.p.do("$add", r.sum, area)
 	return err
 }
@@ -217,9 +232,8 @@ func (r *covarianceRun) value(i int) (bsonx.Value, error) {
 	if !ok {
 		return bsonx.NullValue, nil
 	}
-	if !r.begun || lo != r.lo || hi < r.hi {
-		zero := bsonx.Int32Value(0)
-		*r = covarianceRun{f: r.f, p: r.p, begun: true, lo: lo, hi: lo - 1, x: zero, y: zero, c: zero}
+	if !r.begun || lo < r.lo || hi < r.hi || lo > r.hi {
+		r.reset(lo)
 	}
 	for r.hi < hi {
 		r.hi++
@@ -231,15 +245,72 @@ func (r *covarianceRun) value(i int) (bsonx.Value, error) {
 			return v, err
 		}
 	}
+	for ; r.lo < lo; r.lo++ {
+		v, err := r.p.eval(r.f.e, r.lo)
+		if err != nil {
+			return v, err
+		}
+		if err := r.remove(bsonx.Clone(v)); err != nil {
+			return v, err
+		}
+	}
 	return r.result()
 }
 
-func (r *covarianceRun) add(v bsonx.Value) (err error) {
-	if v.Type != bsonx.Array || bsonx.Len(v.Data) != 2 {
+func (r *covarianceRun) reset(lo int) {
+	zero := bsonx.Int32Value(0)
+	*r = covarianceRun{f: r.f, p: r.p, begun: true, lo: lo, hi: lo - 1, x: zero, y: zero, c: zero}
+}
+
+// remove takes a pair back: the inverse of add.
+func (r *covarianceRun) remove(v bsonx.Value) (err error) {
+	x, y, ok := pairOf(v)
+	switch {
+	case !ok:
+		return nil
+	case !finite(x) || !finite(y):
+		r.odd = r.odd[1:] // they leave in the order in which they came
+		return nil
+	case r.n == 1:
+		r.n, r.x, r.y, r.c = 0, bsonx.Int32Value(0), bsonx.Int32Value(0), bsonx.Int32Value(0)
 		return nil
 	}
-	x, y := bsonx.LookupIndex(v.Data, 0), bsonx.LookupIndex(v.Data, 1)
-	if !bsonx.IsNumber(x) || !bsonx.IsNumber(y) {
+	dy, err := r.from(y, r.y)
+	if err != nil {
+		return err
+	}
+	dy = bsonx.Clone(dy)
+	r.n--
+	if r.x, err = r.p.do("$subtract", r.x, x); err != nil {
+		return err
+	}
+	if r.y, err = r.p.do("$subtract", r.y, y); err != nil {
+		return err
+	}
+	dx, err := r.from(x, r.x)
+	if err != nil {
+		return err
+	}
+	d, err := r.p.do("$multiply", dx, dy)
+	if err != nil {
+		return err
+	}
+	r.c, err = r.p.do("$subtract", r.c, d)
+	return err
+}
+
+// pairOf returns the two numbers of an input; ok is false for any other input.
+func pairOf(v bsonx.Value) (x, y bsonx.Value, ok bool) {
+	if v.Type != bsonx.Array || bsonx.Len(v.Data) != 2 {
+		return x, y, false
+	}
+	x, y = bsonx.LookupIndex(v.Data, 0), bsonx.LookupIndex(v.Data, 1)
+	return x, y, bsonx.IsNumber(x) && bsonx.IsNumber(y)
+}
+
+func (r *covarianceRun) add(v bsonx.Value) (err error) {
+	x, y, ok := pairOf(v)
+	if !ok {
 		return nil
 	}
 	if !finite(x) || !finite(y) {

@@ -139,7 +139,24 @@ func compileWindowAcc(c *windowCall) (windowFunc, error) {
 		e, err := c.compile(c.arg)
 		return &deviationFunc{e: e, b: c.b, sample: c.name == "$stdDevSamp"}, err
 	}
+	if f, err := c.sliding(); f != nil || err != nil {
+		return f, err
+	}
 	return &accFunc{acc: acc, b: c.b}, nil
+}
+
+// sliding returns the function as one that rows can leave; nil if there is none,
+// or none leave: a sum that only grows is exact.
+func (c *windowCall) sliding() (windowFunc, error) {
+	arg := c.arg
+	if c.name == "$count" {
+		arg = bsonx.Int32Value(1)
+	}
+	if c.b.lower.unbounded || newSlider(c.name, nil) == nil {
+		return nil, nil
+	}
+	e, err := c.compile(arg)
+	return &slideFunc{b: c.b, new: newSlider(c.name, e)}, err
 }
 
 func compileEdge(c *windowCall) (windowFunc, error) {
