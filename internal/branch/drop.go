@@ -90,7 +90,7 @@ func (s *Service) drop(ctx context.Context, p *project, gone []*branch) ([]strin
 	defer tx.Abort()
 	var names []string
 	for _, b := range gone {
-		if err := s.leave(ctx, tx, OpDropBranch, p, b); err != nil {
+		if err := s.leave(ctx, tx, OpDropBranch, p, b, 0); err != nil {
 			return nil, err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)

@@ -111,7 +111,7 @@ func (s *Service) DeleteProject(ctx context.Context, name string) error {
 	defer tx.Abort()
 	tx.PutControl(projectKey(name), nil)
 	for _, b := range p.branches {
-		if err := s.leave(ctx, tx, OpDropProject, p, b); err != nil {
+		if err := s.leave(ctx, tx, OpDropProject, p, b, 0); err != nil {
 			return err
 		}
 		tx.PutControl(branchKey(p.id, b.id), nil)
@@ -182,8 +182,8 @@ func (s *Service) commitControl(ctx context.Context, b *store.Batch) error {
 const gateWait = 5 * time.Second
 
 // leave tells the log and the writers of a timeline that its branch points to it
-// no more.
-func (s *Service) leave(ctx context.Context, tx *txn.Txn, op string, p *project, b *branch) error {
+// no more. to is the point of a restore.
+func (s *Service) leave(ctx context.Context, tx *txn.Txn, op string, p *project, b *branch, to LSN) error {
 	wait, cancel := context.WithTimeout(ctx, gateWait)
 	defer cancel()
 	if err := tx.Retire(wait, b.tl.id); err != nil {
@@ -192,6 +192,6 @@ func (s *Service) leave(ctx context.Context, tx *txn.Txn, op string, p *project,
 		}
 		return err
 	}
-	tx.LogDDL(b.tl.id, 0, leaving(op, p, b).Encode())
+	tx.LogDDL(b.tl.id, 0, leaving(op, p, b, to).Encode())
 	return nil
 }

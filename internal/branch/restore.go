@@ -101,7 +101,7 @@ func (s *Service) commitsSince(levels []Level, since LSN) (n int64, err error) {
 func (s *Service) restore(ctx context.Context, p *project, b *branch, toLSN LSN, toTL *timeline, o RestoreOptions) (*Restored, error) {
 	tx := s.txns.Begin(txn.Options{})
 	defer tx.Abort()
-	if err := s.leave(ctx, tx, OpRestore, p, b); err != nil {
+	if err := s.leave(ctx, tx, OpRestore, p, b, toLSN); err != nil {
 		return nil, err
 	}
 	now := s.store.Visible().LSN // nobody writes to the branch from here on

@@ -35,11 +35,18 @@ func Left(ch catalog.Change) string {
 	return db
 }
 
+// RestoredTo returns the LSN that a branch was restored to by a change that Leaves;
+// missing for others.
+func RestoredTo(ch catalog.Change) bsonx.Value { return bsonx.Lookup(ch.Detail, "lsn") }
+
 // leaving describes a change with which a branch leaves its timeline.
-func leaving(op string, p *project, b *branch) catalog.Change {
+func leaving(op string, p *project, b *branch, to LSN) catalog.Change {
 	ch := changeOf(op, b.name)
 	d := bsonx.NewDoc(nil)
 	d.String("db", dbName(p.name, b.name, b.id == p.def))
+	if op == OpRestore {
+		d.Int64("lsn", int64(to))
+	}
 	ch.Detail = d.Done()
 	return ch
 }

@@ -96,8 +96,12 @@ func (st *Stream) left(it item) {
 	if !own && !st.spec.Cluster {
 		return
 	}
-	if string(it.change.Op) != branch.OpRestore && st.coll == "" {
+	switch restored := string(it.change.Op) == branch.OpRestore; {
+	case st.coll != "":
+	case !restored:
 		it.event = string(catalog.OpDropDatabase)
+		st.add(it)
+	case st.spec.Expanded: // MongoDB has no such event
 		st.add(it)
 	}
 	st.invalidate(it, own)

@@ -3,6 +3,7 @@ package change
 import (
 	"crypto/sha256"
 
+	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/catalog"
 	"github.com/argon-db/argon/internal/errcode"
@@ -180,6 +181,13 @@ func (st *Stream) catalogEvent(b *bsonx.Builder, it *item) error {
 	ch, db := &it.change, it.line.db
 	if it.event == string(catalog.OpDropDatabase) {
 		appendNS(b, "ns", db, "")
+		return nil
+	}
+	if it.event == branch.OpRestore {
+		appendNS(b, "ns", db, "")
+		at := b.OpenDoc("operationDescription")
+		b.Value("to", branch.RestoredTo(*ch))
+		b.Close(at)
 		return nil
 	}
 	appendNS(b, "ns", db, ch.Name)

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/hex"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -10,8 +11,6 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
-	"github.com/argon-db/argon/internal/clock"
-	"github.com/argon-db/argon/internal/daemon"
 	"github.com/argon-db/argon/test/harness"
 )
 
@@ -163,78 +162,28 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// TestStreamsFromATime begins at a commit, with it.
-func TestStreamsFromATime(t *testing.T) {
+// TestRestoresTold: with showExpandedEvents streams of a database and of the
+// server are told of a restore, and to where.
+func TestRestoresTold(t *testing.T) {
 	client := harness.Start(t).Client(t)
 	db := client.Database("shop")
-	c := db.Collection("c")
-	put(t, c, doc("_id", 0))
-	reply := harness.Run(t, db, doc("insert", "c", "documents", bson.A{doc("_id", 1)}))
-	sec, inc := reply.Lookup("operationTime").Timestamp()
-	at := bson.Timestamp{T: sec, I: inc}
-	put(t, c, doc("_id", 2))
-	cs := open(t, c, nil, opts().SetStartAtOperationTime(&at))
-	for _, id := range []string{`{"_id":1}`, `{"_id":2}`} {
-		want(t, next(t, cs), map[string]string{"documentKey": id})
-	}
-	// Of the future: nothing until then.
-	later := bson.Timestamp{T: uint32(time.Now().Unix()) + 3600}
-	cs = open(t, c, nil, opts().SetStartAtOperationTime(&later).SetMaxAwaitTime(20*time.Millisecond))
-	put(t, c, doc("_id", 3))
-	if cs.TryNext(t.Context()) || cs.Err() != nil {
-		t.Errorf("an event before its time, or %v", cs.Err())
-	}
-	// From the beginning.
-	cs = open(t, c, nil, opts().SetStartAtOperationTime(&bson.Timestamp{}))
-	want(t, next(t, cs), map[string]string{"documentKey": `{"_id":0}`})
-}
-
-// TestStreamsBehindHistory: garbage collection takes the events before the retention
-// window; a stream that is behind it ends with an error that does not invite to
-// resume, and one that is not goes on.
-func TestStreamsBehindHistory(t *testing.T) {
-	clk := clock.NewManual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC))
-	client := harness.StartWith(t, daemon.Options{Clock: clk}).Client(t)
-	db := client.Database("shop")
-	c := db.Collection("c")
-	put(t, c, doc("_id", 0))
-	harness.Run(t, db, doc("setRetention", int64(3600)))
-	behind, level := open(t, c, nil, opts().SetBatchSize(1)), open(t, c, nil, opts())
-	start := behind.ResumeToken()
-	for i := range 3 {
-		put(t, c, doc("_id", "old", "i", i))
-		must[*mongo.DeleteResult](t)(c.DeleteOne(t.Context(), doc("_id", "old")))
-	}
-	event := next(t, behind)["_id"]
-	for range 6 {
-		next(t, level)
-	}
-	clk.Advance(3 * time.Hour)
-	put(t, c, doc("_id", "new"))
-	clk.Advance(2 * time.Minute)
-	put(t, c, doc("_id", "newer"))
-	harness.Run(t, db, doc("runGC", 1))
-	for _, id := range []string{`{"_id":"new"}`, `{"_id":"newer"}`} {
-		want(t, next(t, level), map[string]string{"documentKey": id})
-	}
-	lost := func(name string, err error) {
-		t.Helper()
-		var se mongo.ServerError
-		if code(t, err) != 286 {
-			t.Errorf("%s: %v", name, err)
-		} else if se = err.(mongo.ServerError); !se.HasErrorLabel("NonResumableChangeStreamError") {
-			t.Errorf("%s: the error can be resumed after", name)
+	put(t, db.Collection("c"), doc("_id", 1))
+	harness.Run(t, db, doc("createBranch", "dev"))
+	dev := client.Database("shop~dev")
+	point := lsn(t, dev, "dev").(bson.RawValue).Int64()
+	put(t, dev.Collection("c"), doc("_id", 2))
+	expanded := opts().SetShowExpandedEvents(true)
+	streams := map[string]*mongo.ChangeStream{"database": open(t, dev, nil, expanded), "server": open(t, client, nil, expanded)}
+	harness.Run(t, db, doc("restoreBranch", "dev", "to", point))
+	put(t, db.Collection("c"), doc("_id", 3))
+	for name, cs := range streams {
+		ev := next(t, cs)
+		want(t, ev, map[string]string{"operationType": `"restoreBranch"`, "ns": `{"db":"shop~dev"}`, "operationDescription": fmt.Sprintf(`{"to":%d}`, point)})
+		if name == "server" {
+			play(t, name, cs, "insert shop c 3")
+		} else {
+			play(t, name, cs, "invalidate")
 		}
-	}
-	for behind.Next(t.Context()) {
-	}
-	lost("a stream that is behind", behind.Err())
-	for name, o := range map[string]*options.ChangeStreamOptionsBuilder{
-		"a token of the start": opts().SetResumeAfter(start), "an event": opts().SetStartAfter(event),
-		"a time": opts().SetStartAtOperationTime(&bson.Timestamp{T: uint32(clk.Now().Add(-4 * time.Hour).Unix())}),
-	} {
-		_, err := c.Watch(t.Context(), mongo.Pipeline{}, o)
-		lost(name, err)
 	}
 }
 
