@@ -10,14 +10,19 @@ import (
 	"testing"
 
 	"github.com/argon-db/argon/internal/cli"
+	"github.com/argon-db/argon/internal/script"
 )
 
 // asCommand in the environment makes a test's own binary the argon command.
 const asCommand = "ARGON_TEST_AS_COMMAND"
 
-// Main runs a package's tests, or the argon command when the binary was started
-// by StartProcess. Call it in TestMain.
+// Main runs a package's tests; or the argon command, when the binary was started
+// by StartProcess, or by a server in a test that runs JavaScript. Call it in TestMain.
 func Main(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == script.Verb {
+		script.Main()
+		os.Exit(0)
+	}
 	if os.Getenv(asCommand) != "" {
 		os.Exit(cli.Main(context.Background(), os.Args[1:], cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
 	}

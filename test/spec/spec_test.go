@@ -15,6 +15,8 @@ import (
 	"github.com/argon-db/argon/test/harness"
 )
 
+func TestMain(m *testing.M) { harness.Main(m) }
+
 // TestSpecs runs every file of testdata, each folder against a server of its own. A
 // test that testdata/exceptions.txt lists must fail: the list says what does not
 // hold, and nothing else.
@@ -55,7 +57,7 @@ func TestSpecs(t *testing.T) {
 }
 
 func runFolder(t *testing.T, files map[string]*testFile, exceptions map[string]string) {
-	srv := harness.StartWith(t, daemon.Options{Parameters: map[string]string{"enableTestCommands": "1"}})
+	srv := harness.StartWith(t, daemon.Options{JavaScript: true, Parameters: map[string]string{"enableTestCommands": "1"}})
 	s := &suite{uri: srv.URI(), direct: srv.Client(t)}
 	s.params = toD(harness.Run(t, s.direct.Database("admin"), bson.D{{Key: "getParameter", Value: "*"}}))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
