@@ -25,19 +25,19 @@ var (
 )
 
 // TestModel does random things to branches (writes, drops, forks, merges, reverts,
-// cherry-picks, restores, garbage collection, restarts) and to a model of them in
-// memory, and compares: the plan of each merge and revert, the heads after every
+// restores of all or one collection, resets, tags, copies without history, drops of
+// branches, garbage collection, restarts) and to a model of them in memory, and compares: the plan of each merge and revert, the heads after every
 // step, and at the end every point within the window.
 func TestModel(t *testing.T) {
 	w := &world{t: t, rnd: rand.New(rand.NewPCG(seed.Of(t), 1)), dir: t.TempDir(), clk: clock.NewManual(time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)),
-		branches: map[string]*mbranch{}}
+		branches: map[string]*mbranch{}, tags: map[string]mtag{}}
 	w.start()
 	defer func() { w.stop() }()
 	w.cmd("admin", bson.D{{Key: "ping", Value: 1}})
 	w.cmd("m", bson.D{{Key: "createProject", Value: 1}})
 	w.cmd("m", bson.D{{Key: "setRetention", Value: 3600}})
 	root := &node{state: state{}}
-	w.branches["main"] = &mbranch{head: root}
+	w.branches["main"] = &mbranch{head: root, root: root}
 	w.write("main")
 	for i := range *stepsFlag {
 		w.step = i
@@ -74,6 +74,8 @@ type point struct {
 type mbranch struct {
 	head   *node
 	points []point
+	root   *node  // branches of one root have a history in common
+	parent string // the branch it was made from
 }
 
 type world struct {
@@ -84,6 +86,7 @@ type world struct {
 	srv      *daemon.Server
 	c        *mongo.Client
 	branches map[string]*mbranch
+	tags     map[string]mtag
 	step, n  int
 	last     int64 // the newest LSN that the model knows
 	doing    string
@@ -173,7 +176,7 @@ func (w *world) act() {
 		w.restore(name)
 	case r < 96 && name != "main" && len(w.branches) > 4:
 		w.remove(name)
-	case r < 98:
+	case r < 97:
 		w.doing = "gc"
 		w.cmd("admin", bson.D{{Key: "runGC", Value: 1}})
 	case r < 99:
@@ -183,6 +186,9 @@ func (w *world) act() {
 	}
 	if testing.Verbose() {
 		w.t.Logf("step %d, LSN %d: %s", w.step, w.lsn(), w.doing)
+	}
+	if w.rnd.IntN(6) == 0 {
+		w.life(w.pick())
 	}
 	for _, n := range slices.Sorted(maps.Keys(w.branches)) {
 		w.check("m~"+n, w.branches[n].head.state)
@@ -264,7 +270,7 @@ func (w *world) fork(name string) {
 	w.doing = "fork " + child + " from " + name
 	from := w.branches[name]
 	cmd := bson.D{{Key: "createBranch", Value: child}, {Key: "from", Value: name}}
-	b := &mbranch{head: from.head, points: slices.Clone(from.points)}
+	b := &mbranch{head: from.head, points: slices.Clone(from.points), root: from.root, parent: name}
 	if ps := w.within(name); len(ps) > 0 && w.rnd.IntN(2) == 0 {
 		p := ps[w.rnd.IntN(len(ps))]
 		w.doing += fmt.Sprintf(" at %d", p.lsn)
@@ -304,7 +310,10 @@ func (w *world) restore(name string) {
 	backup := fmt.Sprintf("k%d", w.n)
 	w.doing = fmt.Sprintf("restore %s to %d, backup %s", name, p.lsn, backup)
 	b := w.branches[name]
-	old := &mbranch{head: b.head, points: slices.Clone(b.points)}
+	old := &mbranch{head: b.head, points: slices.Clone(b.points), root: b.root, parent: b.parent}
+	if old.parent == "" {
+		old.parent = name
+	}
 	w.cmd("m", bson.D{{Key: "restoreBranch", Value: name}, {Key: "to", Value: p.lsn}, {Key: "backup", Value: backup}})
 	b.cut(p)
 	w.commit(name, &node{p.node.state, []*node{p.node}}, false, false)
@@ -431,6 +440,10 @@ func mergeDoc(b, s, t doc, strategy string) (doc, bool) {
 
 func (w *world) merge(source, target string) {
 	if source == target {
+		return
+	}
+	if w.branches[source].root != w.branches[target].root {
+		w.strangers(source, target)
 		return
 	}
 	s, t := w.branches[source].head, w.branches[target].head
@@ -581,6 +594,11 @@ func (w *world) checkAll() {
 			for _, p := range w.within(name) {
 				w.check(fmt.Sprintf("m~%s@%d", name, p.lsn), p.node.state)
 				n++
+			}
+		}
+		for name, tag := range w.tags {
+			if tag.root == w.branches["main"].root {
+				w.check("m@"+name, tag.head.state)
 			}
 		}
 		w.cmd("admin", bson.D{{Key: "runGC", Value: 1}})
