@@ -268,6 +268,21 @@ func (v *View) PutEntry(ctx context.Context, coll CollectionID, index IndexID, v
 	return v.putKey(v.writes.entries(coll, index), v.t.join(values, id), payload)
 }
 
+// HasEntry reports whether an index entry is there.
+func (v *View) HasEntry(ctx context.Context, coll CollectionID, index IndexID, values, id []byte) (bool, error) {
+	key := append(append(make([]byte, 0, len(values)+len(id)), values...), id...)
+	if b := v.writes.find(store.Entries(coll, index)); b != nil {
+		if w := b.get(key); w != nil {
+			return w.value != nil, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return false, ctxError(ctx)
+	}
+	_, _, ok, err := v.t.m.store.Get(v.levels, store.Entries(coll, index), key)
+	return ok, err
+}
+
 // DeleteEntry removes an index entry.
 func (v *View) DeleteEntry(ctx context.Context, coll CollectionID, index IndexID, values, id []byte) error {
 	if err := v.begin(ctx, coll); err != nil {

@@ -176,6 +176,9 @@ func (w *Writer) put(ctx context.Context, ix *Index, e *entry, id []byte) error 
 
 // changeKeys writes only what differs between the old and the new entries.
 func (w *Writer) changeKeys(ctx context.Context, ix *Index, old, doc bsonx.Doc, id []byte) error {
+	if ix.Spec.SameFields(old, doc) {
+		return nil
+	}
 	was, _, err := w.entriesOf(ix, old)
 	if err != nil {
 		was = nil
@@ -238,7 +241,7 @@ func (w *Writer) mark(ctx context.Context, ix *Index, mk index.Multikey) error {
 				continue
 			}
 			key := []byte{byte(field), byte(c)}
-			known, err := hasMarker(ctx, w.View, w.Coll, ix, key)
+			known, err := w.View.HasEntry(ctx, w.Coll.ID, ix.markers(), key, nil)
 			if err != nil {
 				return err
 			}
@@ -251,12 +254,6 @@ func (w *Writer) mark(ctx context.Context, ix *Index, mk index.Multikey) error {
 		}
 	}
 	return nil
-}
-
-func hasMarker(ctx context.Context, v *txn.View, c *Collection, ix *Index, key []byte) (bool, error) {
-	it := v.ScanIndex(c.ID, ix.markers(), txn.ScanOptions{Lower: key, Upper: append(key[:len(key):len(key)], 0)})
-	defer it.Close()
-	return it.Next(), it.Err()
 }
 
 // Multikey reads where an index's paths have gone through arrays.

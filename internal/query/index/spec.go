@@ -5,6 +5,8 @@
 package index
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
@@ -64,6 +66,8 @@ type Spec struct {
 
 	wildcardAt int // position in Fields, -1 for none
 	textAt     int // position of _fts in Fields, -1 for none
+
+	reads []string // see SameFields; nil when any field may matter
 }
 
 // Compile compiles a specification as Normalize returned it.
@@ -114,7 +118,55 @@ func Compile(spec bsonx.Doc) (*Spec, error) {
 	if s.wildcardAt >= 0 {
 		s.compileWildcard(bsonx.Lookup(spec, "wildcardProjection"))
 	}
+	s.reads = s.topFields()
 	return s, nil
+}
+
+// SameFields reports whether all that the index reads of a document, for its keys
+// or its partial filter, is the same in both, so that the keys are. It looks at
+// whole top-level fields: false may be a false alarm.
+func (s *Spec) SameFields(a, b bsonx.Doc) bool {
+	if s.reads == nil {
+		return false
+	}
+	for _, name := range s.reads {
+		x, y := bsonx.Lookup(a, name), bsonx.Lookup(b, name)
+		if x.Type != y.Type || !bytes.Equal(x.Data, y.Data) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *Spec) topFields() []string {
+	var paths []string
+	for _, f := range s.Fields {
+		switch {
+		case f.Kind == Text:
+			for _, w := range s.TextOpts.Weights {
+				if isWildcard(w.Path) {
+					return nil
+				}
+				paths = append(paths, w.Path)
+			}
+			paths = append(paths, s.TextOpts.LanguageField)
+		case len(f.Parts) == 0: // every field
+			return nil
+		default:
+			paths = append(paths, f.Parts[0])
+		}
+	}
+	for it := bsonx.NewIter(s.Partial); s.Partial != nil && it.Next(); {
+		if strings.HasPrefix(string(it.Key()), "$") { // a tree of conditions
+			return nil
+		}
+		paths = append(paths, string(it.Key()))
+	}
+	for i, p := range paths {
+		paths[i], _, _ = strings.Cut(p, ".")
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 func (s *Spec) compileKey() error {
