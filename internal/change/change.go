@@ -140,7 +140,8 @@ func (st *Stream) resume(t token, split bool) error {
 
 // followToken finds the timeline that the stream goes on with: the one that the
 // branch has left since, whose end is an invalidation, as an open stream has seen
-// it; otherwise the branch's own, if that has the token's event.
+// it; otherwise the branch's own, if that has the token's event. What other branches
+// have left is not shown: its reader may have no right to it.
 func (st *Stream) followToken(t token) error {
 	if st.spec.Cluster || t.timeline == 0 {
 		return nil
@@ -165,14 +166,18 @@ func (st *Stream) followToken(t token) error {
 		if err != nil {
 			return err
 		}
-		own = name != "" && name == st.s.branches.Holder(st.timeline).DB()
+		now := st.s.branches.Holder(st.timeline).DB()
+		if st.timeline == 0 {
+			now = st.db // the project is gone
+		}
+		own = name != "" && name == now
 	}
 	for _, l := range st.levels {
 		if l.Timeline == id && t.lsn <= l.LSN && !own {
 			return nil
 		}
 	}
-	if h.Branch != "" || h.Project != "" && h.Project != st.ref.Project {
+	if !own {
 		return errNotFound(t)
 	}
 	st.timeline, st.levels = id, h.Levels

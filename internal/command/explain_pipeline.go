@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/argon-db/argon/internal/bsonx"
+	"github.com/argon-db/argon/internal/change"
 	"github.com/argon-db/argon/internal/query/exec"
 	"github.com/argon-db/argon/internal/query/plan"
 	"github.com/argon-db/argon/internal/query/stage"
@@ -27,8 +28,14 @@ func (s *source) explainPipeline(ctx context.Context, rq *Request, b *bsonx.Buil
 	if err != nil {
 		return err
 	}
+	spec, watches := p.ChangeStream()
+	if watches {
+		if _, err := change.ParseSpec(spec); err != nil {
+			return err
+		}
+	}
 	b.String("explainVersion", "1")
-	if t == nil {
+	if t == nil || watches { // nothing is planned
 		arr := b.OpenArray("stages")
 		writeStages(b, p.Stages(), nil, 0)
 		b.Close(arr)

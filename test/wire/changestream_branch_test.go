@@ -69,6 +69,14 @@ func TestRestoredBranch(t *testing.T) {
 	play(t, "restored twice", again, "insert shop c 4", "invalidate")
 	again = open(t, c, nil, opts().SetStartAfter(again.ResumeToken()))
 	play(t, "restored twice, goes on", again, "insert shop c 5")
+	// The end of another branch's timeline is not shown.
+	harness.Run(t, db, d{{Key: "createBranch", Value: "side"}})
+	if _, got := stream(t, client.Database("shop~side"), "c", d{{Key: "startAfter", Value: slept}}); got != 0 {
+		t.Errorf("a token of what the branch was made from: code %d", got)
+	}
+	if _, got := stream(t, client.Database("shop~side"), "c", d{{Key: "startAfter", Value: first}}); got != 280 {
+		t.Errorf("a token of what another branch has left: code %d, want 280", got)
+	}
 	// What was written before lives on in the backup.
 	backup := open(t, client.Database("shop~old").Collection("c"), nil, opts().SetResumeAfter(slept))
 	play(t, "backup", backup, "insert shop~old c 2", "insert shop~old c 3")
