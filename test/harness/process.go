@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/argon-db/argon/internal/cli"
 	"github.com/argon-db/argon/internal/script"
@@ -71,6 +73,13 @@ func StartProcess(t testing.TB, data, listen string, more ...string) *Process {
 		t.Fatalf("the server said %q", line)
 	}
 	return p
+}
+
+// Pause stops the process for a while, as a machine that is busy elsewhere.
+func (p *Process) Pause(d time.Duration) {
+	_ = p.cmd.Process.Signal(syscall.SIGSTOP)
+	time.Sleep(d)
+	_ = p.cmd.Process.Signal(syscall.SIGCONT)
 }
 
 // Kill ends the process with SIGKILL, as a power cut would end it but for the

@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) { harness.Main(m) }
 
-// rig is a server in a process of its own that is killed again and again, behind
-// connections that are cut and held up.
+// rig is a server in a process of its own that is stopped for a while and killed,
+// again and again, behind connections that are cut and held up.
 type rig struct {
 	t       testing.TB
 	cut     *harness.Cutter
@@ -84,6 +84,9 @@ func (r *rig) faults() {
 		select {
 		case <-r.ctx.Done():
 		case <-time.After(time.Duration(700+rng.IntN(900)) * time.Millisecond):
+			if rng.IntN(3) == 0 {
+				r.process.Pause(time.Duration(50+rng.IntN(200)) * time.Millisecond)
+			}
 			r.process.Kill()
 			r.process = harness.StartProcess(r.t, r.data, r.process.Addr)
 			r.kills++
