@@ -97,7 +97,7 @@ func (r *rig) faults() {
 
 // TestUnderFaults runs four loads on a server that is killed, over connections that
 // are cut, and checks what their clients have seen: lists against snapshot
-// isolation, accounts whose sum never changes, registers that are linearizable, and
+// isolation and against their change stream, accounts whose sum never changes, registers that are linearizable, and
 // counters that count every retried increment once.
 func TestUnderFaults(t *testing.T) {
 	r := newRig(t)
@@ -107,6 +107,7 @@ func TestUnderFaults(t *testing.T) {
 	var b bank
 	var g registers
 	var k counters
+	var w watcher
 	b.prepare(t, direct)
 	if err := direct.Database("lists").RunCommand(t.Context(), bson.D{{Key: "createProject", Value: "lists"}}).Err(); err != nil {
 		t.Log(err)
@@ -119,6 +120,7 @@ func TestUnderFaults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	w.run(r)
 	l.run(r)
 	b.run(r)
 	g.run(r)
@@ -126,6 +128,7 @@ func TestUnderFaults(t *testing.T) {
 	r.faults()
 	t.Logf("%d kills", r.kills)
 	t.Run("lists", func(t *testing.T) { l.check(t, r, direct) })
+	t.Run("events", func(t *testing.T) { w.check(t, &l, direct) })
 	t.Run("bank", func(t *testing.T) { b.check(t, direct) })
 	t.Run("registers", func(t *testing.T) { g.check(t) })
 	t.Run("counters", func(t *testing.T) { k.check(t, direct) })
