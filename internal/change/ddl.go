@@ -65,14 +65,11 @@ func (st *Stream) broughtBack(it item, sub uint32) (rest uint32, err error) {
 	if err := st.load(it.line, it.lsn); err != nil {
 		return 0, err
 	}
-	for _, c := range it.line.byID {
-		if c.Name == it.change.Name && c.UUID == it.change.UUID {
-			it.coll = c
-		}
-	}
-	if it.coll == nil {
+	c, ok := it.line.now.Collection(it.change.Name)
+	if !ok || c.UUID != it.change.UUID {
 		return 0, nil
 	}
+	it.coll = c
 	it.event, it.kind, it.back = wal.Insert.String(), wal.Insert, true
 	rows := st.s.store.NewIter(upTo(it.line.levels, it.lsn-1), store.IterOptions{Space: store.Rows(it.coll.ID)})
 	defer func() { err = errors.Join(err, rows.Close()) }()

@@ -224,17 +224,16 @@ func orEmpty(d bsonx.Doc) bsonx.Doc {
 
 // created appends what a create says: the options, and the index on _id.
 func (st *Stream) created(b *bsonx.Builder, it *item) error {
-	if err := st.load(it.line, it.lsn); err != nil {
+	snap, err := st.catalog(it.line, it.lsn)
+	if err != nil {
 		return err
 	}
 	at := b.OpenDoc("operationDescription")
 	for d := bsonx.NewIter(it.change.Detail); d.Next(); {
 		b.Element(d.Element())
 	}
-	for _, c := range it.line.byID {
-		if c.Name == it.change.Name && c.UUID == it.change.UUID && len(c.Indexes) > 0 {
-			b.Doc("idIndex", c.Indexes[0].Spec)
-		}
+	if c, ok := snap.Collection(it.change.Name); ok && c.UUID == it.change.UUID && len(c.Indexes) > 0 {
+		b.Doc("idIndex", c.Indexes[0].Spec)
 	}
 	b.Close(at)
 	b.String("nsType", string(it.change.Type))
@@ -245,9 +244,13 @@ func (st *Stream) created(b *bsonx.Builder, it *item) error {
 func (st *Stream) modified(b *bsonx.Builder, it *item) error {
 	ch := &it.change
 	b.Doc("operationDescription", orEmpty(ch.Detail))
-	old, err := st.collectionBefore(it.line, it.lsn, ch.Name)
-	if err != nil || old == nil {
+	snap, err := st.catalog(it.line, it.lsn-1)
+	if err != nil {
 		return err
+	}
+	old, ok := snap.Collection(ch.Name)
+	if !ok {
+		return nil
 	}
 	at := b.OpenDoc("stateBeforeChange")
 	opts := b.OpenDoc("collectionOptions")

@@ -17,9 +17,10 @@ type line struct {
 	gone   bool   // the timeline was removed with all of its history
 	hidden bool   // users see nothing of it
 
-	loaded  bool
-	byID    map[wal.CollectionID]*catalog.Collection
-	watched wal.CollectionID // of the stream's collection; 0 when there is none
+	loaded      bool
+	before, now *catalog.Snapshot                        // before and after the commit that it was loaded for
+	byID        map[wal.CollectionID]*catalog.Collection // those that were looked for
+	watched     wal.CollectionID                         // of the stream's collection; 0 when there is none
 }
 
 // maxLines is how many timelines a stream of all keeps in memory.
@@ -85,42 +86,51 @@ func (st *Stream) lastDB(id wal.Timeline) (string, error) {
 	return "", it.Err()
 }
 
-// load reads a timeline's catalog as of an LSN.
-func (st *Stream) load(l *line, lsn wal.LSN) error {
+// load reads a timeline's catalog as of an LSN. Between two changes of it the
+// catalog is the same object for all streams.
+func (st *Stream) load(l *line, lsn wal.LSN) (err error) {
 	if l.loaded {
 		return nil
 	}
-	tx := st.s.txns.Begin(txn.Options{})
-	defer tx.Abort()
-	l.byID, l.watched = map[wal.CollectionID]*catalog.Collection{}, 0
-	for _, at := range []wal.LSN{max(lsn, 1) - 1, lsn} { // what the commit dropped is there, too
-		snap, err := st.s.catalog.Snapshot(tx.View(upTo(l.levels, at), false))
-		if err != nil {
-			return err
-		}
-		for _, n := range snap.Names() {
-			c, _ := snap.Collection(n)
-			l.byID[c.ID] = c
-			if at == lsn && n == st.coll && c.Type == catalog.TypeCollection {
-				l.watched = c.ID
-			}
-		}
+	if l.before, err = st.catalog(l, max(lsn, 1)-1); err != nil { // what the commit dropped is there, too
+		return err
 	}
-	l.loaded = true
+	if l.now, err = st.catalog(l, lsn); err != nil {
+		return err
+	}
+	l.loaded, l.byID, l.watched = true, nil, 0
+	if c, ok := l.now.Collection(st.coll); ok && c.Type == catalog.TypeCollection {
+		l.watched = c.ID
+	}
 	return nil
 }
 
-// collectionBefore returns a collection as it was before a commit, nil if there
-// was none of that name.
-func (st *Stream) collectionBefore(l *line, lsn wal.LSN, name string) (*catalog.Collection, error) {
+// catalog returns a timeline's catalog as of an LSN.
+func (st *Stream) catalog(l *line, lsn wal.LSN) (*catalog.Snapshot, error) {
 	tx := st.s.txns.Begin(txn.Options{})
 	defer tx.Abort()
-	snap, err := st.s.catalog.Snapshot(tx.View(upTo(l.levels, lsn-1), false))
-	if err != nil {
-		return nil, err
+	head := tx.View(l.levels, false)
+	if last, known := head.CatalogLSN(); known && lsn >= last {
+		return st.s.catalog.Snapshot(head) // nothing has changed since
 	}
-	c, _ := snap.Collection(name)
-	return c, nil
+	return st.s.catalog.Snapshot(tx.View(upTo(l.levels, lsn), false))
+}
+
+// collection finds a collection in a catalog that was loaded; nil if there is none.
+func (l *line) collection(id wal.CollectionID) *catalog.Collection {
+	c, known := l.byID[id]
+	if known {
+		return c
+	}
+	var ok bool
+	if c, ok = l.now.ByID(id); !ok {
+		c, _ = l.before.ByID(id)
+	}
+	if l.byID == nil {
+		l.byID = map[wal.CollectionID]*catalog.Collection{}
+	}
+	l.byID[id] = c
+	return c
 }
 
 // upTo limits levels to an LSN.

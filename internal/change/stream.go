@@ -330,7 +330,7 @@ func (st *Stream) op(rec *wal.Record, i, sub uint32, tx *txnInfo) (rest uint32, 
 	if st.coll != "" && op.Collection != l.watched {
 		return 0, nil
 	}
-	c := l.byID[op.Collection]
+	c := l.collection(op.Collection)
 	if c == nil || c.Type != catalog.TypeCollection || !st.shows(c.Name) {
 		return 0, nil
 	}

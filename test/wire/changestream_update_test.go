@@ -74,3 +74,21 @@ func TestUpdateDescriptions(t *testing.T) {
 	}
 	want(t, next(t, cs), map[string]string{"updateDescription": `{"updatedFields":{"tags":["a"],"o":{"x":1,"y":9},"lines.0.sku":5},"removedFields":[],"truncatedArrays":[]}`})
 }
+
+// TestCatalogReadAhead: events of the catalog are made from the catalog of their
+// own time, and leave the stream's knowledge of the present alone.
+func TestCatalogReadAhead(t *testing.T) {
+	db := harness.Start(t).Client(t).Database("shop")
+	put(t, db.Collection("old"), doc("_id", 0))
+	cs := open(t, db, nil, opts().SetShowExpandedEvents(true))
+	for _, cmd := range []bson.D{doc("create", "a"), doc("create", "b"), doc("drop", "a"), doc("drop", "old")} {
+		harness.Run(t, db, cmd)
+	}
+	for _, name := range []string{"a", "b"} {
+		want(t, next(t, cs), map[string]string{"operationType": `"create"`, "ns": `{"db":"shop","coll":"` + name + `"}`,
+			"operationDescription": `{"idIndex":{"v":2,"key":{"_id":1},"name":"_id_"}}`})
+	}
+	play(t, "after the creates", cs, "drop shop a", "drop shop old")
+	put(t, db.Collection("b"), doc("_id", 1))
+	play(t, "after the drops", cs, "insert shop b 1")
+}
