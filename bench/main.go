@@ -63,6 +63,9 @@ type figure struct {
 	Null  float64 `json:"null,omitempty"`  // the null server's, where it can answer
 	Ratio float64 `json:"ratio,omitempty"` // value / null, pair by pair, median
 	CPU   float64 `json:"cpu,omitempty"`   // the server's processor time for each unit, in µs
+	Share float64 `json:"share,omitempty"` // of the store's raw scan rate, pair by pair, median
+	// Target is the Share, or without one the Value, that is aimed at.
+	Target float64 `json:"target,omitempty"`
 }
 
 func bench(ctx context.Context, c config) error {
@@ -107,6 +110,14 @@ func (f figure) String() string {
 	}
 	if f.Null > 0 {
 		s += fmt.Sprintf("   null %.0f, ratio %.2f, server CPU %.1f µs", f.Null, f.Ratio, f.CPU)
+	}
+	switch {
+	case f.Share > 0 && f.Target > 0:
+		s += fmt.Sprintf("   %.0f%% of the raw scan, target %.0f%%", f.Share*100, f.Target*100)
+	case f.Share > 0:
+		s += fmt.Sprintf("   %.0f%% of the raw scan", f.Share*100)
+	case f.Target > 0:
+		s += fmt.Sprintf("   target %.0f", f.Target)
 	}
 	return s
 }

@@ -40,6 +40,7 @@ func scenarios(c config) []scenario {
 		{"scan-filter-1-version", scans(docs, 1)},
 		{"scan-filter-10-versions", scans(docs/10, 10)},
 		{"scan-filter-100-versions", scans(docs/100, 100)},
+		{"queries", queries(docs)},
 		{"branch-create-1k", branchCreation(1000)},
 		{"branch-create", branchCreation(docs)},
 		{"branches-10k", manyBranches(docs, 10_000)},
