@@ -374,10 +374,11 @@ func (m *mergeTarget) Close() error {
 
 // prober looks up documents by an index for $lookup.
 type prober struct {
-	q    *query
-	t    *target
-	path string
-	coll bsonx.Collator
+	q      *query
+	t      *target
+	path   string
+	coll   bsonx.Collator
+	points *exec.Points
 }
 
 // Prober implements stage.Collections.
@@ -386,22 +387,33 @@ func (c *collections) Prober(ctx context.Context, _ *stage.OpenContext, ns stage
 	if err != nil || t.coll == nil {
 		return nil, err
 	}
-	serves := path == "_id" && t.coll.IDEntries == nil && plan.SameCollation(t.coll.IDIndex.Collator, coll)
+	p := &prober{q: c.q, t: t, path: path, coll: coll}
+	if path == "_id" && t.coll.IDEntries == nil && plan.SameCollation(t.coll.IDIndex.Collator, coll) {
+		p.points = exec.NewPoints(t.db.view, t.coll, nil, t.coll.IDIndex)
+		return p, nil
+	}
+	var best *exec.Index
 	for _, ix := range t.coll.Indexes {
 		s := ix.Spec
-		if f := s.Fields[0]; f.Path == path && f.Kind == index.Ordered && !s.Sparse && s.Partial == nil && !s.Hidden && !ix.Building &&
-			plan.SameCollation(s.Collator, coll) {
-			serves = true
+		if f := s.Fields[0]; f.Path == path && f.Kind == index.Ordered && s.Ordered() && !s.Sparse && s.Partial == nil && !s.Hidden && !ix.Building &&
+			plan.SameCollation(s.Collator, coll) && (best == nil || len(s.Fields) < len(best.Spec.Fields)) {
+			best = ix
 		}
 	}
-	if !serves {
+	if best == nil {
 		return nil, nil
 	}
-	return &prober{c.q, t, path, coll}, nil
+	t.db.sv.uses.add(planKey{t.db.name, t.coll.ID}, best.Spec.Name)
+	p.points = exec.NewPoints(t.db.view, t.coll, best, best.Spec)
+	return p, nil
 }
 
 // Probe implements stage.Prober.
 func (p *prober) Probe(ctx context.Context, values []bsonx.Value) (exec.Iterator, error) {
+	if !slices.ContainsFunc(values, notAPoint) {
+		p.points.Find(values)
+		return p.points, nil
+	}
 	b := bsonx.NewDoc(nil)
 	at := b.OpenDoc(p.path)
 	arr := b.OpenArray("$in")
@@ -425,5 +437,15 @@ func (p *prober) Probe(ctx context.Context, values []bsonx.Value) (exec.Iterator
 	return it, nil
 }
 
+// notAPoint: an index holds null for what is not there too, and arrays by their
+// elements.
+func notAPoint(v bsonx.Value) bool {
+	switch v.Type {
+	case bsonx.Missing, bsonx.Null, bsonx.Undefined, bsonx.Array:
+		return true
+	}
+	return false
+}
+
 // Close implements stage.Prober.
-func (p *prober) Close() error { return nil }
+func (p *prober) Close() error { return p.points.Release() }

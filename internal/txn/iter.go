@@ -139,6 +139,11 @@ func (it *Iter) Seek(key []byte) bool {
 	return it.settle()
 }
 
+// Rewind lets the next Seek go to any key again, also backwards.
+func (it *Iter) Rewind() {
+	it.started, it.baseOK, it.onOwn, it.pos = false, false, false, 0
+}
+
 // reached reports whether a is where a seek for key ends, or behind.
 func (it *Iter) reached(a, key []byte) bool {
 	if it.o.Reverse {

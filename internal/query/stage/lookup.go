@@ -39,6 +39,7 @@ type lookupIter struct {
 
 	kept    *rowBuffer // what an uncorrelated pipeline yields
 	buf     []byte
+	arr     []byte // of the matches, used again
 	vals    []bsonx.Value
 	row     exec.Row      // with a $unwind: whose matches are being yielded
 	matches exec.Iterator // of row
@@ -68,7 +69,7 @@ func (it *lookupIter) Next(ctx context.Context) (exec.Row, error) {
 
 // array gathers the matches of a document.
 func (it *lookupIter) array(ctx context.Context, m exec.Iterator) (bsonx.Arr, error) {
-	b, n := bsonx.NewDoc(nil), 0
+	b, n := bsonx.NewDoc(it.arr[:0]), 0
 	err := each(ctx, m, func(r exec.Row) error {
 		b.Doc(bsonx.Index(n), r.Doc)
 		if n++; b.Size() > maxLookupArray {
@@ -76,7 +77,8 @@ func (it *lookupIter) array(ctx context.Context, m exec.Iterator) (bsonx.Arr, er
 		}
 		return nil
 	})
-	return bsonx.Arr(b.Done()), err
+	it.arr = b.Done()
+	return bsonx.Arr(it.arr), err
 }
 
 // nextUnwound yields a row for each match, without an array.
