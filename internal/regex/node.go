@@ -86,3 +86,24 @@ func (n *node) width() int {
 	}
 	return 0
 }
+
+// maxCompiled is how large PCRE's compiled form of a pattern may be, in bytes, and
+// about what size tells of it.
+const maxCompiled = 65_535
+
+// size returns about how large PCRE's compiled form is, or a little less: it writes
+// a group that repeats as often as it repeats.
+func (n *node) size() int {
+	total := 2
+	switch n.op {
+	case opCapture, opGroup, opAtomic, opLook:
+		total = 6
+	}
+	for _, s := range n.subs {
+		total = min(total+s.size(), 2*maxCompiled)
+	}
+	if n.op == opRepeat && n.subs[0].op != opRune && n.subs[0].op != opClass {
+		total = min(total*max(n.min, n.max, 1), 2*maxCompiled)
+	}
+	return total
+}

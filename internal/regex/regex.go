@@ -16,6 +16,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dlclark/regexp2/v2"
+
+	"github.com/argon-db/argon/internal/errcode"
 )
 
 // MaxPattern is the longest pattern that MongoDB accepts, in bytes.
@@ -85,6 +87,9 @@ func Compile(pattern, options string) (*Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tree.size() > maxCompiled {
+		return nil, &SyntaxError{Message: "regular expression is too large"}
+	}
 	fast := emit(tree, p.total, false, p.ucp)
 	perl := emit(tree, p.total, true, p.ucp)
 	r := &Regexp{groups: p.total, lastLine: fast.lastLine, context: fast.context, perl: perl.b.String()}
@@ -136,7 +141,16 @@ func (r *Regexp) Match(s string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return back.MatchString(s)
+	ok, err := back.MatchString(s)
+	return ok, tooLong(err)
+}
+
+// tooLong is the error of a match that was given up.
+func tooLong(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errcode.Wrap(err, 51156, "Error occurred while executing the regular expression: match limit exceeded")
 }
 
 // FindSubmatchIndex finds the first match at or after the byte offset start.
@@ -158,7 +172,7 @@ func (r *Regexp) FindSubmatchIndex(s string, start int) ([]int, error) {
 	}
 	m, err := back.FindStringMatchStartingAt(s, start)
 	if err != nil || m == nil {
-		return nil, err
+		return nil, tooLong(err)
 	}
 	loc := make([]int, 0, 2*(r.written+1))
 	for i := 0; i <= r.written; i++ {
