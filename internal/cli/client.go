@@ -71,6 +71,8 @@ func (a *app) explain(err error) string {
 	if errors.As(err, &sel) || mongo.IsTimeout(err) {
 		if text := err.Error(); strings.Contains(text, "x509:") || strings.Contains(text, "tls:") {
 			return fmt.Sprintf("no TLS with %s: %s", redact(a.uri), tlsReason(text))
+		} else if strings.Contains(text, "incomplete read of message header") {
+			return fmt.Sprintf("what answers at %s hangs up: a server that wants TLS does; add tls=true to --uri", redact(a.uri))
 		}
 		return fmt.Sprintf("no server answers at %s; start one with `argon serve`, or name another with --uri", redact(a.uri))
 	}
