@@ -179,6 +179,8 @@ func checkTimeseriesIndex(c *catalog.Collection, ix *index.Spec) error {
 		return nil
 	case bsonx.IsMissing(bsonx.Lookup(ix.KeyPattern, time)):
 		return invalidOptions("TTL indexes on time-series collections must be on the time field '%s'", time)
+	case ix.Partial == nil: // all documents expire by the collection's own option
+		return invalidOptions("TTL indexes on time-series collections need a partialFilterExpression on the meta field")
 	}
 	for it := bsonx.NewIter(ix.Partial); it.Next(); {
 		if field, _, _ := strings.Cut(string(it.Key()), "."); meta == "" || field != meta {

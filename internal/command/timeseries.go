@@ -54,7 +54,9 @@ func (m *modification) checkTimeseries(t *target) error {
 			return errcode.New(errcode.InvalidOptions, "Cannot perform an update on a time-series collection using a replacement-style update")
 		}
 		for it := bsonx.NewIter(op.Value().Data); op.Value().Type == bsonx.Object && it.Next(); {
-			if !below(string(it.Key()), meta) {
+			v := it.Value()
+			to := string(op.Key()) == "$rename" && v.Type == bsonx.String && !below(string(bsonx.Str(v)), meta)
+			if to || !below(string(it.Key()), meta) {
 				return errcode.New(errcode.InvalidOptions,
 					"Cannot perform an update on a time-series collection which updates a field that is not the metaField '%s'", meta)
 			}
