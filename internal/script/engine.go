@@ -148,6 +148,9 @@ func (e *engine) function(code string) (goja.Callable, error) {
 	if f := e.fns[code]; f != nil {
 		return f, nil
 	}
+	if nesting(code) > maxNesting {
+		return nil, fmt.Errorf("SyntaxError: brackets are nested deeper than %d", maxNesting)
+	}
 	form := "(function () { %s\n})"
 	if p, err := parser.ParseFile(nil, "", "("+code+"\n)", 0, parser.WithDisableSourceMaps); err == nil && len(p.Body) == 1 {
 		form = "(function () { return (%s\n); })"
@@ -165,6 +168,25 @@ func (e *engine) function(code string) (goja.Callable, error) {
 	}
 	e.fns[code] = f
 	return f, nil
+}
+
+// maxNesting bounds the brackets of a source text: the parser is recursive, and
+// slow where they do not match.
+const maxNesting = 1000
+
+// nesting returns how deep the brackets are at most, those in strings included.
+func nesting(code string) (deepest int) {
+	depth := 0
+	for i := range len(code) {
+		switch code[i] {
+		case '(', '[', '{':
+			depth++
+			deepest = max(deepest, depth)
+		case ')', ']', '}':
+			depth = max(depth-1, 0)
+		}
+	}
+	return deepest
 }
 
 func isFunction(x ast.Expression) bool {

@@ -34,9 +34,9 @@ const (
 	// watchEvery is how often a running call is looked at.
 	watchEvery = 20 * time.Millisecond
 	// maxHeap is how much a worker may hold, in bytes.
-	maxHeap = 512 << 20
+	maxHeap = 256 << 20
 	// maxStack is a worker's Go stack, in bytes.
-	maxStack = 256 << 20
+	maxStack = 128 << 20
 	// maxMessage is the largest message between server and worker, in bytes.
 	maxMessage = 128 << 20
 )

@@ -318,6 +318,8 @@ func appendFilter(b *bsonx.Builder, n match.Node, depth int) {
 	case *match.True:
 	case *match.Expr:
 		b.Value("$expr", n.Spec)
+	case *match.Where:
+		b.Value("$where", bsonx.Value{Type: bsonx.JavaScript, Data: bsonx.AppendString(nil, n.Code)})
 	case *match.Text:
 		at := b.OpenDoc("$text")
 		b.String("$search", n.Search)
