@@ -52,3 +52,23 @@ try { db.getSiblingDB('mongosh_shop@v1').orders.insertOne({}) } catch (e) { refu
 assert.equal(refused, 166)
 
 function show_names (infos) { return infos.map(i => i.name).sort() }
+
+// Transactions, a bulk write over namespaces, sessions and change streams.
+const session = db.getMongo().startSession()
+const inTxn = session.getDatabase('mongosh_txn')
+inTxn.dropDatabase()
+session.startTransaction({ readConcern: { level: 'snapshot' }, writeConcern: { w: 'majority' } })
+inTxn.c.insertOne({ _id: 1 })
+assert(db.getSiblingDB('mongosh_txn').c.countDocuments() === 0)
+session.commitTransaction()
+assert(db.getSiblingDB('mongosh_txn').c.countDocuments() === 1)
+session.startTransaction()
+inTxn.c.deleteOne({ _id: 1 })
+session.abortTransaction()
+session.withTransaction(() => { inTxn.c.updateOne({ _id: 1 }, { $set: { x: 1 } }) })
+assert(db.getSiblingDB('mongosh_txn').c.findOne().x === 1)
+session.endSession()
+const done = db.adminCommand({ bulkWrite: 1, ops: [{ insert: 0, document: { _id: 2 } }, { delete: 0, filter: { _id: 1 } }], nsInfo: [{ ns: 'mongosh_txn.c' }] })
+assert(done.nInserted === 1 && done.nDeleted === 1)
+assert(db.getSiblingDB('admin').aggregate([{ $listLocalSessions: {} }]).toArray().length > 0)
+db.getSiblingDB('mongosh_txn').dropDatabase()
