@@ -142,8 +142,9 @@ func (s *Service) draining(id Timeline, since LSN) bool {
 }
 
 // HistoryLost reports whether what a timeline had after an LSN may no longer be
-// there.
-func (s *Service) HistoryLost(id Timeline, after LSN) (bool, error) {
+// there: it is before the window, or, with collected, it was collected. Whoever holds
+// an LSN (txn.Manager.Hold) asks for collected: what is held stays, however old.
+func (s *Service) HistoryLost(id Timeline, after LSN, collected bool) (bool, error) {
 	s.mu.RLock()
 	var p *project
 	if tl := s.timelines[id]; tl != nil {
@@ -153,11 +154,11 @@ func (s *Service) HistoryLost(id Timeline, after LSN) (bool, error) {
 	if p == nil {
 		return false, nil
 	}
-	return s.lost(p, after)
+	return s.lost(p, after, collected)
 }
 
 // AnyHistoryLost is HistoryLost for all projects.
-func (s *Service) AnyHistoryLost(after LSN) (bool, error) {
+func (s *Service) AnyHistoryLost(after LSN, collected bool) (bool, error) {
 	s.mu.RLock()
 	all := make([]*project, 0, len(s.projects))
 	for _, p := range s.projects {
@@ -165,14 +166,19 @@ func (s *Service) AnyHistoryLost(after LSN) (bool, error) {
 	}
 	s.mu.RUnlock()
 	for _, p := range all {
-		if lost, err := s.lost(p, after); lost || err != nil {
+		if lost, err := s.lost(p, after, collected); lost || err != nil {
 			return lost, err
 		}
 	}
 	return false, nil
 }
 
-func (s *Service) lost(p *project, after LSN) (bool, error) {
+func (s *Service) lost(p *project, after LSN, collected bool) (bool, error) {
+	if collected {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return p.collected > p.born && after < p.collected, nil
+	}
 	first, err := s.earliest(p)
 	if err != nil {
 		return false, err

@@ -107,7 +107,12 @@ func (st *Stream) start(split bool) error {
 		st.token = st.between()
 	}
 	st.next = st.after.nextOp()
-	return st.checkHistory()
+	st.keep()
+	err := st.checkHistory(false)
+	if err != nil {
+		st.release()
+	}
+	return err
 }
 
 // resume sets the position to that of a token.
@@ -210,8 +215,9 @@ func errLost(err error) error {
 }
 
 // checkHistory fails with ChangeStreamHistoryLost when events after the position
-// may be gone.
-func (st *Stream) checkHistory() error {
+// may be gone: before the window for a stream that begins, and for one that is open,
+// which holds what it has not read, where it was collected nevertheless.
+func (st *Stream) checkHistory(open bool) error {
 	seen := st.done.LSN
 	if seen >= st.s.store.Visible().LSN {
 		return nil
@@ -225,9 +231,9 @@ func (st *Stream) checkHistory() error {
 	}
 	var lost bool
 	if st.spec.Cluster {
-		lost, err = st.s.branches.AnyHistoryLost(seen)
+		lost, err = st.s.branches.AnyHistoryLost(seen, open)
 	} else {
-		lost, err = st.s.branches.HistoryLost(st.timeline, seen)
+		lost, err = st.s.branches.HistoryLost(st.timeline, seen, open)
 	}
 	if lost || err != nil {
 		return errLost(err)

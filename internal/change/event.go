@@ -100,7 +100,7 @@ func (st *Stream) document(b *bsonx.Builder, it *item) error {
 		key = now
 	}
 	// Looked at after the images were read: what is collected from here on was there.
-	if lost, err := st.s.branches.HistoryLost(it.timeline, it.lsn-1); lost || err != nil {
+	if lost, err := st.s.branches.HistoryLost(it.timeline, it.lsn-1, true); lost || err != nil {
 		return errLost(err)
 	}
 	if key == nil || it.kind == wal.Update && before == nil {

@@ -49,6 +49,8 @@ type Stream struct {
 
 	pending []item
 	head    int
+	hold    func() // of what was not read yet, until the stream is closed
+	held    wal.LSN
 	token   token // of the event that was returned last, or of the position
 	over    bool  // invalidated
 	work    int
@@ -111,8 +113,31 @@ func (st *Stream) Next(ctx context.Context) (exec.Row, error) {
 // Close implements exec.Iterator.
 func (st *Stream) Close() error {
 	st.s.hub.leave(st.w)
+	st.release()
 	st.over, st.pending, st.head = true, nil, 0
 	return nil
+}
+
+// keep holds the history from the position on, for as long as the stream is open: a
+// cursor that nobody reads is closed after a while.
+func (st *Stream) keep() {
+	at := st.next.lsn
+	if at > 0 {
+		at--
+	}
+	if st.hold != nil && at == st.held {
+		return
+	}
+	release := st.s.txns.Hold(max(at, 1))
+	st.release()
+	st.hold, st.held = release, at
+}
+
+func (st *Stream) release() {
+	if st.hold != nil {
+		st.hold()
+		st.hold = nil
+	}
 }
 
 // wait blocks until there may be more events.
@@ -140,6 +165,7 @@ func (st *Stream) between() token {
 // fill reads operations from the log; all reports that it has come to its end.
 func (st *Stream) fill(ctx context.Context) (all bool, err error) {
 	st.pending, st.head = st.pending[:0], 0
+	st.keep()
 	told, upTo := st.s.hub.take(st.w)
 	if !told {
 		st.skipTo(upTo)
@@ -165,7 +191,7 @@ func (st *Stream) fill(ctx context.Context) (all bool, err error) {
 		st.s.hub.join(st.w, st.timeline, false)
 		return false, nil
 	}
-	if err := st.checkHistory(); err != nil {
+	if err := st.checkHistory(true); err != nil {
 		return false, err
 	}
 	all, err = st.read(now.LSN)
