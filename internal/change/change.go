@@ -22,6 +22,7 @@ type Service struct {
 	catalog  *catalog.Catalog
 	branches *branch.Service
 	hub      *hub
+	large    large
 }
 
 // New returns a service over the data.

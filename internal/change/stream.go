@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 	"io"
+	"sync/atomic"
 
 	"github.com/argon-db/argon/internal/branch"
 	"github.com/argon-db/argon/internal/catalog"
@@ -234,6 +235,17 @@ func (st *Stream) narrow(lsn wal.LSN) error {
 
 // read reads the log up to a commit, or as far as one look may go.
 func (st *Stream) read(to wal.LSN) (all bool, err error) {
+	if st.next.op > 0 || st.next.sub > 0 {
+		rec, err := st.s.large.read(st.s.store, st.next.lsn)
+		if err != nil {
+			return false, err
+		}
+		if rec != nil {
+			if more, err := st.take(rec); err != nil || !more {
+				return st.over, err
+			}
+		}
+	}
 	it := st.s.store.Log(st.next.lsn, to, false)
 	defer func() {
 		if e := it.Close(); err == nil {
@@ -247,20 +259,50 @@ func (st *Stream) read(to wal.LSN) (all bool, err error) {
 		if n%recordsAUnit == 0 {
 			st.work--
 		}
-		rec := it.Record()
-		whole, err := st.record(rec)
-		if err != nil || !whole {
-			return false, err
-		}
-		st.done, st.next = rec.Stamp, position{lsn: rec.LSN + 1}
-		if st.over {
-			return true, nil
-		}
-		if len(st.pending) >= maxPending {
-			return false, nil
+		if more, err := st.take(it.Record()); err != nil || !more {
+			return st.over, err
 		}
 	}
 	return true, it.Err()
+}
+
+// take takes a commit; more says that the next one may follow.
+func (st *Stream) take(rec *wal.Record) (more bool, err error) {
+	whole, err := st.record(rec)
+	if err != nil || !whole {
+		return false, err
+	}
+	st.done, st.next = rec.Stamp, position{lsn: rec.LSN + 1}
+	if len(rec.Ops) > maxPending {
+		st.s.large.forget(rec.LSN)
+	}
+	return !st.over && len(st.pending) < maxPending, nil
+}
+
+// large keeps the commit of more operations than one look takes that was read last,
+// so that it is not decoded anew for each look, by any stream.
+type large struct{ last atomic.Pointer[wal.Record] }
+
+// read returns a commit; nil if it is not there.
+func (l *large) read(s *store.Store, lsn wal.LSN) (*wal.Record, error) {
+	if rec := l.last.Load(); rec != nil && rec.LSN == lsn {
+		return rec, nil
+	}
+	rec, ok, err := s.RecordOf(lsn)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if len(rec.Ops) > maxPending {
+		l.last.Store(rec)
+	}
+	return rec, nil
+}
+
+// forget frees a commit that a stream has read to its end.
+func (l *large) forget(lsn wal.LSN) {
+	if rec := l.last.Load(); rec != nil && rec.LSN == lsn {
+		l.last.CompareAndSwap(rec, nil)
+	}
 }
 
 // record takes the operations of a commit from st.next on; whole is false when

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Kind says what an operation did.
@@ -198,6 +199,7 @@ func (r *Record) Decode(lsn LSN, rec []byte) error {
 	if n > uint64(len(d.b))/2 { // an op takes two bytes or more
 		return ErrCorrupt
 	}
+	ops = slices.Grow(ops, int(n))
 	var op Op
 	for i := uint64(0); i < n && !d.bad; i++ {
 		k := d.byte()

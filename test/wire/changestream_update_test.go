@@ -92,3 +92,38 @@ func TestCatalogReadAhead(t *testing.T) {
 	put(t, db.Collection("b"), doc("_id", 1))
 	play(t, "after the drops", cs, "insert shop b 1")
 }
+
+// TestLargeCommits: a commit of more changes than a stream looks at in one go is
+// read to its end, by several streams in turn and from its middle.
+func TestLargeCommits(t *testing.T) {
+	c := harness.Start(t).Client(t).Database("shop").Collection("c")
+	put(t, c, doc("_id", -1))
+	const n = 10_000
+	streams := []*mongo.ChangeStream{open(t, c, nil, opts().SetBatchSize(3000)), open(t, c, nil, opts().SetBatchSize(700))}
+	docs := make([]any, n)
+	for i := range docs {
+		docs[i] = doc("_id", i)
+	}
+	put(t, c, docs...)
+	must[*mongo.UpdateResult](t)(c.UpdateMany(t.Context(), doc("_id", doc("$gte", 0)), doc("$set", doc("x", 1))))
+	follow := func(from, to int, all ...*mongo.ChangeStream) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			op, id := "insert", i
+			if i >= n {
+				op, id = "update", i-n
+			}
+			for _, cs := range all {
+				if !cs.Next(t.Context()) {
+					t.Fatalf("no event %d: %v", i, cs.Err())
+				}
+				if cs.Current.Lookup("operationType").StringValue() != op || cs.Current.Lookup("documentKey", "_id").AsInt64() != int64(id) {
+					t.Fatalf("event %d is %s", i, cs.Current)
+				}
+			}
+		}
+	}
+	follow(0, n+5000, streams...)
+	again := open(t, c, nil, opts().SetResumeAfter(streams[0].ResumeToken()))
+	follow(n+5000, 2*n, append(streams, again)...)
+}
