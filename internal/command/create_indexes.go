@@ -77,6 +77,14 @@ func (rq *Request) indexSpecs() ([]bsonx.Doc, error) {
 		if err != nil {
 			return nil, err
 		}
+		if v := bsonx.Lookup(d, "storageEngine"); v.Type == bsonx.Object {
+			if bsonx.IsEmpty(v.Data) {
+				return nil, errcode.New(errcode.CannotCreateIndex, "Empty \"storageEngine\" options are invalid: remove the field or name an engine")
+			}
+			if err := checkStorageEngine(v); err != nil {
+				return nil, err
+			}
+		}
 		out = append(out, n)
 	}
 	return out, nil

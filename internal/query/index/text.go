@@ -2,6 +2,7 @@ package index
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/errcode"
@@ -80,17 +81,14 @@ func textKey(key, spec bsonx.Doc) (bsonx.Doc, *TextOptions, error) {
 		return nil, nil, cannot("'weights' must be an object")
 	}
 	t := compileText(spec)
-	if w.Type == bsonx.Object {
-		for it := bsonx.NewIter(w.Data); it.Next(); {
-			if v := it.Value(); !bsonx.IsNumber(v) {
-				return nil, nil, cannot("weight for '%s' must be a number", string(it.Key()))
-			} else if n := numberInt(v); n < 1 || n > 1000000 {
-				return nil, nil, cannot("text index weight must be in the range (0, 1000000), but the weight of '%s' is %d", string(it.Key()), n)
-			}
-		}
+	if err := checkWeights(w); err != nil {
+		return nil, nil, err
 	}
 	if !SupportedLanguage(t.DefaultLanguage) {
 		return nil, nil, cannot("default_language: unsupported language: \"%s\"", t.DefaultLanguage)
+	}
+	if l := t.LanguageField; l == "" || l[0] == '$' || strings.Contains(l, ".") {
+		return nil, nil, cannot("language_override '%s' must be the name of a field: not empty, without '$' at its beginning and without dots", l)
 	}
 	if stored {
 		return key, t, nil
@@ -111,6 +109,44 @@ func textKey(key, spec bsonx.Doc) (bsonx.Doc, *TextOptions, error) {
 		}
 	}
 	return b.Done(), t, nil
+}
+
+// maxWeight bounds a text index's weights: 1 to 99,999 (MongoDB manual, "Assign
+// Weights to Text Search Results").
+const maxWeight = 100_000
+
+func checkWeights(w bsonx.Value) error {
+	if w.Type != bsonx.Object {
+		return nil
+	}
+	for it := bsonx.NewIter(w.Data); it.Next(); {
+		path, v := string(it.Key()), it.Value()
+		if !bsonx.IsNumber(v) {
+			return cannot("weight for '%s' must be a number", path)
+		}
+		if n := numberInt(v); n < 1 || n >= maxWeight {
+			return cannot("text index weight must be in the exclusive interval (0,%d), but the weight of '%s' is %d", maxWeight, path, n)
+		}
+		if err := checkWeightPath(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkWeightPath(path string) error {
+	if path == "$**" {
+		return nil
+	}
+	for _, part := range strings.Split(path, ".") {
+		switch {
+		case part == "":
+			return cannot("the weight of '%s' cannot have an empty path component", path)
+		case part[0] == '$':
+			return cannot("the weight of '%s' cannot have a path component that begins with '$'", path)
+		}
+	}
+	return nil
 }
 
 func (t *TextOptions) add(path string) {

@@ -8,6 +8,7 @@ import (
 	"github.com/argon-db/argon/internal/bsonx"
 	"github.com/argon-db/argon/internal/collate"
 	"github.com/argon-db/argon/internal/errcode"
+	"github.com/argon-db/argon/internal/numeric"
 )
 
 // optionRule says which types an option of an index specification takes.
@@ -482,6 +483,27 @@ func checkGeo(spec bsonx.Doc) error {
 		if n := numberInt(v); n < 1 || n > 32 {
 			return errcode.New(errcode.InvalidOptions, "bits for hash must be > 0 and <= 32, but %d bits were specified", n)
 		}
+	}
+	flat := false
+	for it := bsonx.NewIter(bsonx.Lookup(spec, "key").Data); it.Next(); {
+		flat = flat || isString(it.Value()) && string(bsonx.Str(it.Value())) == "2d"
+	}
+	if !flat {
+		return nil
+	}
+	return checkRegion(bsonx.Lookup(spec, "min"), bsonx.Lookup(spec, "max"))
+}
+
+// checkRegion: the coordinates of a 2d index lie between two finite numbers.
+func checkRegion(lo, hi bsonx.Value) error {
+	if bsonx.IsMissing(lo) {
+		lo = bsonx.Int32Value(-180)
+	}
+	if bsonx.IsMissing(hi) {
+		hi = bsonx.Int32Value(180)
+	}
+	if bsonx.IsNumber(lo) && bsonx.IsNumber(hi) && (bsonx.Compare(lo, hi) >= 0 || math.IsInf(numeric.ToFloat(lo), 0) || math.IsInf(numeric.ToFloat(hi), 0)) {
+		return errcode.New(errcode.InvalidOptions, "region for hash must be valid and have positive area, but [%v, %v] was specified", numeric.ToFloat(lo), numeric.ToFloat(hi))
 	}
 	return nil
 }
