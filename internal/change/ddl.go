@@ -71,13 +71,16 @@ func (st *Stream) broughtBack(it item, sub uint32) (rest uint32, err error) {
 	}
 	it.coll = c
 	it.event, it.kind, it.back = wal.Insert.String(), wal.Insert, true
-	rows := st.s.store.NewIter(upTo(it.line.levels, it.lsn-1), store.IterOptions{Space: store.Rows(it.coll.ID)})
+	o := store.IterOptions{Space: store.Rows(it.coll.ID)}
+	n := uint32(1)
+	if sub > 1 {
+		n, o.Lower = sub, st.backKey
+	}
+	rows := st.s.store.NewIter(upTo(it.line.levels, it.lsn-1), o)
 	defer func() { err = errors.Join(err, rows.Close()) }()
-	for n := uint32(1); n < subInvalidate && rows.Next(); n++ {
-		if n < sub {
-			continue
-		}
+	for ; n < subInvalidate && rows.Next(); n++ {
 		if len(st.pending) >= maxPending {
+			st.backKey = append(st.backKey[:0], rows.Key()...)
 			return n, nil
 		}
 		it.sub, it.key = n, append([]byte(nil), rows.Key()...)

@@ -50,6 +50,7 @@ type Stream struct {
 
 	pending []item
 	head    int
+	backKey []byte // of the document at next.sub, when that is one that an operation brought back
 	hold    func() // of what was not read yet, until the stream is closed
 	held    wal.LSN
 	token   token // of the event that was returned last, or of the position
