@@ -279,7 +279,7 @@ func (x *bulk) one(ctx context.Context, s *source, op *bulkOp, r *bulkResult) er
 		return err
 	}
 	if op.doc != nil {
-		if err := s.checkTimeseriesTxn(t, "insert into"); err != nil {
+		if err := s.mayWriteInTxn(t, "insert into"); err != nil {
 			return err
 		}
 		w := exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Bypass: x.rq.Args.Bool("bypassDocumentValidation", false)}

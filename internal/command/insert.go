@@ -135,7 +135,7 @@ func (rq *Request) insertDocs(ctx context.Context, s *source, name string, docs 
 	if err != nil {
 		return err
 	}
-	if err := s.checkTimeseriesTxn(t, "insert into"); err != nil {
+	if err := s.mayWriteInTxn(t, "insert into"); err != nil {
 		return err
 	}
 	w := exec.Writer{View: t.db.view, Coll: t.coll, NS: t.ns(), Bypass: rq.Args.Bool("bypassDocumentValidation", false)}

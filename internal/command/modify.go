@@ -58,7 +58,7 @@ func (s *source) modify(ctx context.Context, t *target, m *modification) (*modif
 	if err := m.checkTimeseries(t); err != nil {
 		return nil, err
 	}
-	if err := s.checkTimeseriesTxn(t, "change"); err != nil {
+	if err := s.mayWriteInTxn(t, "change"); err != nil {
 		return nil, err
 	}
 	x := &modifier{modification: m, s: s, t: t}

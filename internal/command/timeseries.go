@@ -17,10 +17,14 @@ func (t *target) metaField() string {
 	return string(bsonx.Str(bsonx.Lookup(t.entry.Option("timeseries").Data, "metaField")))
 }
 
-// checkTimeseriesTxn: transactions only read time-series collections.
-func (s *source) checkTimeseriesTxn(t *target, what string) error {
-	if !s.about.inTxn || !t.isTimeseries() {
+// mayWriteInTxn: transactions only read time-series and capped collections.
+func (s *source) mayWriteInTxn(t *target, what string) error {
+	if !s.about.inTxn || !t.isTimeseries() && (t.coll == nil || !t.coll.Capped) {
 		return nil
+	}
+	if !t.isTimeseries() {
+		return errcode.New(errcode.OperationNotSupportedInTransaction,
+			"Collection '%s' is a capped collection. Writes in transactions are not allowed on capped collections.", t.ns())
 	}
 	return errcode.New(errcode.OperationNotSupportedInTransaction,
 		"Cannot %s a time-series collection in a multi-document transaction: %s", what, t.ns())
