@@ -23,19 +23,19 @@ type trigFunc struct {
 }
 
 var trigFuncs = []trigFunc{
-	{"$acos", math.Acos, numeric.Acos, -1, 1, false},
+	{"$acos", numeric.AcosFloat, numeric.Acos, -1, 1, false},
 	{"$acosh", math.Acosh, numeric.Acosh, 1, math.Inf(1), false},
-	{"$asin", math.Asin, numeric.Asin, -1, 1, false},
+	{"$asin", numeric.AsinFloat, numeric.Asin, -1, 1, false},
 	{"$asinh", math.Asinh, numeric.Asinh, math.Inf(-1), math.Inf(1), false},
 	{"$atan", math.Atan, numeric.Atan, math.Inf(-1), math.Inf(1), false},
 	{"$atanh", math.Atanh, numeric.Atanh, -1, 1, false},
-	{"$cos", math.Cos, numeric.Cos, math.Inf(-1), math.Inf(1), true},
+	{"$cos", numeric.CosFloat, numeric.Cos, math.Inf(-1), math.Inf(1), true},
 	{"$cosh", math.Cosh, numeric.Cosh, math.Inf(-1), math.Inf(1), false},
 	{"$degreesToRadians", func(f float64) float64 { return f * (math.Pi / 180) }, numeric.Radians, math.Inf(-1), math.Inf(1), false},
 	{"$radiansToDegrees", func(f float64) float64 { return f * (180 / math.Pi) }, numeric.Degrees, math.Inf(-1), math.Inf(1), false},
-	{"$sin", math.Sin, numeric.Sin, math.Inf(-1), math.Inf(1), true},
+	{"$sin", numeric.SinFloat, numeric.Sin, math.Inf(-1), math.Inf(1), true},
 	{"$sinh", math.Sinh, numeric.Sinh, math.Inf(-1), math.Inf(1), false},
-	{"$tan", math.Tan, numeric.Tan, math.Inf(-1), math.Inf(1), true},
+	{"$tan", numeric.TanFloat, numeric.Tan, math.Inf(-1), math.Inf(1), true},
 	{"$tanh", math.Tanh, numeric.Tanh, math.Inf(-1), math.Inf(1), false},
 }
 
