@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -23,13 +22,13 @@ type painter struct {
 }
 
 func (a *app) painter(w io.Writer) *painter {
-	return &painter{w: w, color: os.Getenv("NO_COLOR") == "" && isTerminal(a.Out)}
+	return &painter{w: w, color: a.colored()}
 }
 
 func (p *painter) line(c text.Color, format string, args ...any) {
 	s := fmt.Sprintf(format, args...)
 	if p.color {
-		s = text.Colors{c}.Sprint(s)
+		s = c.EscapeSeq() + s + text.Reset.EscapeSeq()
 	}
 	fmt.Fprintln(p.w, s)
 }
@@ -143,7 +142,7 @@ func (a *app) diff() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.with(cmd.Context(), func(ctx context.Context, c *mongo.Client) error {
+			show := func(ctx context.Context, c *mongo.Client) error {
 				switch {
 				case stat:
 					return a.diffStat(ctx, c, f.project, command)
@@ -158,7 +157,12 @@ func (a *app) diff() *cobra.Command {
 					return err
 				}
 				return w.Flush()
-			})
+			}
+			run := func() error { return a.with(cmd.Context(), show) }
+			if patch {
+				return run()
+			}
+			return a.paged(run)
 		},
 	}
 	f.branchFlag(cmd)

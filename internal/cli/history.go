@@ -42,13 +42,15 @@ func (a *app) log() *cobra.Command {
 			}
 			l := a.list(field("lsn", "lsn"), field("time", "time"), column{"actor", actorOf}, column{"changes", changesOf}, field("comment", "comment"))
 			if (patch || stat) && a.output == "table" {
-				return a.logPatches(cmd, &t, command, patch)
+				return a.paged(func() error { return a.logPatches(cmd, &t, command, patch) })
 			}
-			return a.with(cmd.Context(), func(ctx context.Context, c *mongo.Client) error {
-				if err := runCursor(ctx, c, t.project, command, l.add); err != nil {
-					return err
-				}
-				return l.print()
+			return a.paged(func() error {
+				return a.with(cmd.Context(), func(ctx context.Context, c *mongo.Client) error {
+					if err := runCursor(ctx, c, t.project, command, l.add); err != nil {
+						return err
+					}
+					return l.print()
+				})
 			})
 		},
 	}

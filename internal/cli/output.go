@@ -54,7 +54,7 @@ func (l *list) print() error {
 		}
 		return l.app.structured(values)
 	}
-	if isTerminal(l.app.Out) {
+	if l.app.terminal() {
 		return l.pretty()
 	}
 	w := tabwriter.NewWriter(l.app.Out, 0, 0, 2, ' ', 0)

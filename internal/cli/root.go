@@ -46,6 +46,9 @@ type app struct {
 	output string
 	json   bool
 	yes    bool
+	color  string
+	// noPager is a flag; paging says that the output goes to a pager.
+	noPager, paging bool
 }
 
 // Main runs the command line and returns the process's exit status: 0 done, 1
@@ -109,6 +112,8 @@ func (a *app) root() *cobra.Command {
 	f.Lookup("uri").DefValue = redact(uri) // which --help shows
 	f.StringVarP(&a.output, "output", "o", "table", "output: table, json or yaml")
 	f.BoolVar(&a.json, "json", false, "short for -o json")
+	f.StringVar(&a.color, "color", "auto", "colours: auto, always or never")
+	f.BoolVar(&a.noPager, "no-pager", false, "do not show long output in a pager")
 	f.BoolVar(&a.yes, "yes", false, "do not ask before anything destructive")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.AddCommand(
