@@ -64,9 +64,13 @@ func (rq *Request) openChangeStream(ctx context.Context, a *aggregateArgs) (*ses
 func (rq *Request) ofChangeStream() bool {
 	switch rq.Name {
 	case "getMore":
-		return rq.Services.Cursors.Is(idl.ToInt64(rq.Args.At(0)), func(c *session.Cursor) bool { return c.PostBatchToken != nil })
+		return rq.Services.Cursors.Is(idl.ToInt64(rq.Args.Find("getMore")), func(c *session.Cursor) bool { return c.PostBatchToken != nil })
 	case "aggregate":
-		first := bsonx.LookupIndex(rq.Args.Array("pipeline"), 0)
+		list := rq.Args.Find("pipeline")
+		if list.Type != bsonx.Array {
+			return false // also when the command was refused before its arguments were read
+		}
+		first := bsonx.LookupIndex(list.Data, 0)
 		return first.Type == bsonx.Object && bsonx.Lookup(first.Data, "$changeStream").Type != bsonx.Missing
 	}
 	return false

@@ -45,6 +45,7 @@ func (d *Dispatcher) Run(ctx context.Context, rq *Request, b *bsonx.Builder) {
 	rq.dispatcher, rq.Services = d, d.services
 	rq.More, rq.Session, rq.TxnNumber, rq.InTxn, rq.StartTxn = false, nil, -1, false, false
 	rq.ReadConcern, rq.Op, rq.Spec, rq.snapshotTime = ReadConcern{}, nil, nil, 0
+	rq.Args.Clear() // a refusal may come before the arguments are decoded
 	rq.needed.list = rq.needed.list[:0]
 	rq.FailTxn, rq.outcome, rq.CloseConn, rq.labelled = false, nil, false, false
 	unmet, err := d.run(ctx, rq, b)

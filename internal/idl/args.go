@@ -18,6 +18,12 @@ func (a *Args) Get(name string) bsonx.Value {
 	panic("idl: " + a.spec.name + " has no argument " + name)
 }
 
+// Clear forgets the values, so that none of them outlives its document.
+func (a *Args) Clear() {
+	clear(a.vals)
+	a.spec, a.Generic = nil, Generic{}
+}
+
 // Find is Get for an argument that not every command has: it is missing then.
 func (a *Args) Find(name string) bsonx.Value {
 	if a.spec == nil {

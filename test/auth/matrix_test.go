@@ -71,6 +71,7 @@ func TestPrivilegeMatrix(t *testing.T) {
 		}
 		cmd := sample(spec, args[spec.Name])
 		for _, st := range states {
+			conns[st][i].what = spec.Name + " in state " + st
 			reply := conns[st][i].run(db, cmd)
 			switch refused, listed := replyCode(reply) == 13, slices.Contains(allowed[spec.Name], st); {
 			case !refused && !listed:

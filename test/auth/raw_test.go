@@ -14,9 +14,10 @@ import (
 
 // rawConn is a connection to which a test says exactly what it wants.
 type rawConn struct {
-	t  testing.TB
-	c  net.Conn
-	rd *wire.Reader
+	t    testing.TB
+	c    net.Conn
+	rd   *wire.Reader
+	what string // shown when the connection breaks
 }
 
 func dial(t testing.TB, s *harness.Server) *rawConn {
@@ -25,7 +26,7 @@ func dial(t testing.TB, s *harness.Server) *rawConn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &rawConn{t, c, wire.NewReader(c)}
+	return &rawConn{t: t, c: c, rd: wire.NewReader(c)}
 }
 
 func (r *rawConn) close() { _ = r.c.Close() }
@@ -41,11 +42,11 @@ func (r *rawConn) run(db string, cmd bson.D) bson.Raw {
 	binary.LittleEndian.PutUint32(m, uint32(21+len(d)))
 	binary.LittleEndian.PutUint32(m[12:], uint32(wire.OpMsg))
 	if _, err := r.c.Write(append(m, d...)); err != nil {
-		r.t.Fatal(err)
+		r.t.Fatal(r.what, err)
 	}
 	reply, err := r.rd.Next()
 	if err != nil {
-		r.t.Fatal(err)
+		r.t.Fatal(r.what, err)
 	}
 	return bson.Raw(append([]byte(nil), reply[21:]...))
 }
