@@ -7,6 +7,7 @@
 //
 //	# what the case shows
 //	c: {"_id": 1, "a": [1, 2]} {"_id": 2}        documents of a collection
+//	+ index c {"a": 1}                            a command that prepares: it must succeed
 //	> find c {"a": 2} {"projection": {"a": 1}}    a command; what it answers follows
 //	  {"_id": 1, "a": [1, 2]}
 //	> aggregate c [{"$nope": 1}]

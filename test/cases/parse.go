@@ -24,7 +24,7 @@ type Step struct {
 	Command bson.Raw
 	AnyWay  bool // documents in any order
 	Answer  []string
-	insert  bool
+	insert  bool // documents, or a command that has to succeed and no more
 }
 
 // Parse reads the blocks of a file. Blocks before the first command are put in
@@ -79,6 +79,11 @@ func (c *Case) asks() bool {
 func parseStep(line string) (Step, error) {
 	s := Step{Text: line}
 	var err error
+	if line[0] == '+' {
+		s.insert = true
+		s.Command, err = parseCommand(strings.TrimSpace(line[1:]))
+		return s, err
+	}
 	if line[0] != '>' {
 		coll, docs, ok := strings.Cut(line, ":")
 		if !ok {

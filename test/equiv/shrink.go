@@ -104,7 +104,7 @@ func (s *shrinker) reduce(ctx context.Context, q *program, v any, put func(any))
 	case bson.A:
 		for n := len(x) / 2; n > 0; n /= 2 {
 			for i := 0; i+n <= len(x); {
-				if w := slices.Delete(slices.Clone(x), i, i+n); !fixed(x[i]) && try(w) {
+				if w := slices.Delete(slices.Clone(x), i, i+n); !slices.ContainsFunc(x[i:i+n], fixed) && try(w) {
 					x = w
 				} else {
 					i += n
@@ -119,7 +119,7 @@ func (s *shrinker) reduce(ctx context.Context, q *program, v any, put func(any))
 			return
 		}
 		for i := 0; i < len(x); {
-			if w := slices.Delete(slices.Clone(x), i, i+1); x[i].Key != "_id" && x[i].Key != "sort" && len(x) > 1 && try(w) {
+			if w := slices.Delete(slices.Clone(x), i, i+1); x[i].Key != "_id" && !keeps(x[i].Key) && len(x) > 1 && try(w) {
 				x = w
 			} else {
 				i++
@@ -132,7 +132,9 @@ func (s *shrinker) reduce(ctx context.Context, q *program, v any, put func(any))
 			}
 		}
 		for i := range x {
-			s.reduce(ctx, q, x[i].Value, func(w any) { x = slices.Clone(x); x[i].Value = w; v = x; put(x) })
+			if !keeps(x[i].Key) {
+				s.reduce(ctx, q, x[i].Value, func(w any) { x = slices.Clone(x); x[i].Value = w; v = x; put(x) })
+			}
 		}
 	default:
 		s.simpler(v, try)
@@ -146,6 +148,9 @@ func (s *shrinker) simpler(v any, try func(any) bool) {
 		}
 	}
 }
+
+// keeps: what decides about which documents come first stays as it is.
+func keeps(key string) bool { return key == "sort" || key == "cursor" || key == "batchSize" }
 
 // fixed: what puts documents in order stays, or the order would be what differs.
 func fixed(v any) bool {
